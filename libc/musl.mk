@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# musl: from its unpacked, unmodified sources to libc.a and to mallocng's objects for libports.a.
+#
+# Compiled once per set of flags, in build/musl/<key>/, and shared by all configurations that use the same flags; the key
+# contains a hash of the flags and of the override header, so nothing is rebuilt without need and nothing stale is kept.
+# Two things are ours: the include path (libc/override/ comes first, so system calls become calls of tutti_syscall) and
+# what is left out of the archive:
+#  - six members with machine code that enters a kernel by instruction; libc/ supplies them;
+#  - malloc and its relatives: tutti's entry stubs (alloc/) carry these names. mallocng's objects get names of their own
+#    with objcopy, and what they ask of the kernel goes to tutti_heap_* (ports/).
+
+MUSL_SRC := $(SRCDIR)/musl
+MUSL_OPT := $(if $(CONFIG_OPTIMIZE_SIZE),-Os -fomit-frame-pointer,-O2 -fno-omit-frame-pointer)
+MUSL_FLAGS := $(MUSL_OPT) -g1 -fPIE -fno-stack-protector -fcf-protection=none -ffunction-sections -fdata-sections \
+	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-semantic-interposition
+MUSL_KEY := $(if $(CONFIG_OPTIMIZE_SIZE),size,speed)-$(shell { $(CC) --version | head -n 1; echo '$(MUSL_FLAGS)'; \
+	cat libc/override/syscall_arch.h; } | sha256sum | cut -c1-8)
+MUSL_DIR := build/musl/$(MUSL_KEY)
+MUSL_DONE := $(MUSL_DIR)/.done
+
+# Compiler flags for code that uses the C library's public headers, and for our replacements of parts of it, which see
+# its internal ones too.
+MUSL_CFLAGS := -nostdinc -isystem $(MUSL_DIR)/include -idirafter $(GCC_INCLUDE)
+MUSL_INTERNAL_CFLAGS := -nostdinc -D_XOPEN_SOURCE=700 -Ilibc/override -I$(MUSL_SRC)/arch/x86_64 \
+	-I$(MUSL_SRC)/arch/generic -I$(MUSL_DIR)/obj/src/internal -I$(MUSL_SRC)/src/include -I$(MUSL_SRC)/src/internal \
+	-I$(MUSL_DIR)/obj/include -I$(MUSL_SRC)/include
+
+# Supplied by libc/ ...
+MUSL_OURS := thread/x86_64/__set_thread_area thread/x86_64/__unmapself thread/x86_64/clone signal/x86_64/restore \
+	thread/x86_64/syscall_cp process/x86_64/vfork
+# ... and by the malloc entry stubs.
+MUSL_MALLOC := malloc/calloc malloc/free malloc/libc_calloc malloc/lite_malloc malloc/memalign malloc/posix_memalign \
+	malloc/realloc malloc/mallocng/aligned_alloc malloc/mallocng/donate malloc/mallocng/free \
+	malloc/mallocng/malloc malloc/mallocng/malloc_usable_size malloc/mallocng/realloc
+
+# mallocng's objects: all of the above that implement it; calloc knows which blocks are zero already.
+MALLOCNG_PARTS := malloc/calloc malloc/mallocng/aligned_alloc malloc/mallocng/donate malloc/mallocng/free malloc/mallocng/malloc \
+	malloc/mallocng/malloc_usable_size malloc/mallocng/realloc
+
+ifdef COUNTING
+$(MUSL_DONE): $(SRCDIR)/musl.stamp
+	$(call say,CC,musl)
+else
+$(MUSL_DONE): $(SRCDIR)/musl.stamp
+	$(call say,CC,musl (about a minute))
+	$(Q)rm -rf $(MUSL_DIR) && mkdir -p $(MUSL_DIR)
+	$(Q)cd $(MUSL_DIR) && { $(CURDIR)/$(MUSL_SRC)/configure --disable-shared --disable-wrapper --target=x86_64 \
+		CC='$(CC)' AR=ar RANLIB=ranlib CROSS_COMPILE= CFLAGS='$(MUSL_FLAGS) -ffile-prefix-map=$(CURDIR)/=' \
+		&& sed -i '/^AOBJS/d' config.mak; } >configure.log 2>&1 || { cat configure.log >&2; exit 1; }
+	$(Q)+cd $(MUSL_DIR) && $(MAKE) --no-print-directory $(if $(V),,-s) lib/libc.a install-headers \
+		CFLAGS_C99FSE='-std=c99 -ffreestanding -nostdinc -I$(CURDIR)/libc/override -w' \
+		DESTDIR= includedir=$(CURDIR)/$(MUSL_DIR)/include >build.log 2>&1 || { tail -n 20 build.log >&2; exit 1; }
+	$(Q)touch $@
+endif
+
+$(BASE)/musl: $(MUSL_DONE)
+	$(Q)mkdir -p $(@D) && ln -sfn ../musl/$(MUSL_KEY) $@
+
+# `ar q`, not `ar r`: two members may have the same name (both mallocng and stdio have such).
+$(BASE)/libc.a: $(MUSL_DONE) libc/musl.mk
+	$(call say,AR,libc.a)
+	$(Q)mkdir -p $(@D) && rm -f $@
+	$(Q)cd $(MUSL_DIR)/obj/src && find . -name '*.o' | sed 's,^\./,,' | LC_ALL=C sort \
+		| grep -vxF $(foreach m,$(MUSL_OURS) $(MUSL_MALLOC),-e $(m).o) | xargs ar qcsD $(CURDIR)/$@
+
+MALLOCNG_OBJS := $(foreach p,$(MALLOCNG_PARTS),$(BASE)/obj/ports/mallocng/upstream/$(notdir $(p)).o)
+
+define mallocng_rule
+$(BASE)/obj/ports/mallocng/upstream/$(notdir $(1)).o: $(MUSL_DONE) ports/mallocng/symbols.map
+	$$(call say,OBJCOPY,$(1))
+	$$(Q)mkdir -p $$(@D) && objcopy --redefine-syms=ports/mallocng/symbols.map $(MUSL_DIR)/obj/src/$(1).o $$@ \
+		&& objcopy --redefine-sym malloc=mallocng_malloc $$@
+endef
+$(foreach p,$(MALLOCNG_PARTS),$(eval $(call mallocng_rule,$(p))))

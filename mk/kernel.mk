@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# One configuration of tutti: build/$(CONFIG)/{libtutti.a,libc.a,libports.a,link.json,gen/config.h}.
+#
+#   make -f mk/kernel.mk [CONFIG=default] [ALLOC_SRC_mimalloc=DIR] [V=1] [WERROR=1] [SKIP_MISSING=1] [all|print-builddir]
+#
+# With ALLOC_SRC_mimalloc the result goes to build/$(CONFIG)+mimalloc-<hash of DIR>/; all that does not depend on the
+# allocator's source is shared with build/$(CONFIG)/. The root Makefile runs set-up first; this one only builds.
+
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.DELETE_ON_ERROR:
+MAKEFLAGS += -rR
+
+CONFIG ?= default
+CC := gcc
+PYTHON ?= python3
+SRCDIR := build/src
+BASE := build/$(CONFIG)
+ifdef ALLOC_SRC_mimalloc
+override ALLOC_SRC_mimalloc := $(abspath $(ALLOC_SRC_mimalloc))
+BUILD := $(BASE)+mimalloc-$(shell printf %s '$(ALLOC_SRC_mimalloc)' | sha256sum | cut -c1-8)
+else
+BUILD := $(BASE)
+endif
+
+ifeq ($(wildcard configs/$(CONFIG).config),)
+$(error tutti: no configuration $(CONFIG); known: $(patsubst configs/%.config,%,$(wildcard configs/*.config)))
+endif
+
+ifeq ($(MAKECMDGOALS),print-builddir)
+print-builddir:
+	@echo $(BUILD)
+else
+
+include $(BASE)/gen/config.mk
+include mk/flags.mk
+include mk/progress.mk
+include mk/modules.mk
+include libc/musl.mk
+include $(wildcard ports/*/port.mk)
+
+all: $(BUILD)/libtutti.a $(BUILD)/libc.a $(BUILD)/libports.a $(BUILD)/link.json $(BUILD)/musl
+
+# Options. make starts over when this changes config.mk.
+$(BASE)/gen/config.mk $(BASE)/gen/config.h &: Kconfig configs/$(CONFIG).config tools/tuttilib/config.py
+	@$(PYTHON) tools/tuttilib/config.py Kconfig configs/$(CONFIG).config $(BASE)/gen
+	@touch $(BASE)/gen/config.mk $(BASE)/gen/config.h.checked
+
+# Sources of third parties. `.checked` is as new as the last look, `.stamp` as the last change.
+$(SRCDIR)/%.checked: third_party/sources.lock tools/tuttilib/sources.py
+	@$(PYTHON) tools/tuttilib/sources.py $*
+	@touch $@
+$(SRCDIR)/%.stamp: $(SRCDIR)/%.checked
+	@:
+.PRECIOUS: $(SRCDIR)/%.checked $(SRCDIR)/%.stamp
+
+# Archives. `ar q` keeps members of the same name from different folders.
+$(BUILD)/libtutti.a: $(KERNEL_OBJS) $(BUILD)/.objects
+	$(call say,AR,libtutti.a)
+	$(Q)rm -f $@ && ar qcsD $@ $(KERNEL_OBJS)
+
+$(BUILD)/libports.a: $(PORT_OBJS) $(BUILD)/.objects
+	$(call say,AR,libports.a)
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar qcsD $@ $(PORT_OBJS)
+
+# The list of objects itself is an input: a source that goes away must leave the archive.
+$(BUILD)/.objects: FORCE
+	@mkdir -p $(@D); echo '$(KERNEL_OBJS) $(PORT_OBJS)' | cmp -s - $@ || echo '$(KERNEL_OBJS) $(PORT_OBJS)' >$@
+
+ifneq ($(BUILD),$(BASE))
+$(BUILD)/libc.a: $(BASE)/libc.a
+	$(Q)mkdir -p $(@D) && ln -f $< $@
+$(BUILD)/musl: $(BASE)/musl
+	$(Q)mkdir -p $(@D) && ln -sfn ../musl/$(MUSL_KEY) $@
+endif
+
+ALLOCATORS := $(if $(CONFIG_ALLOC_REGION),region) $(if $(CONFIG_ALLOC_BUDDY),buddy) \
+	$(if $(CONFIG_ALLOC_MALLOCNG),mallocng) $(if $(CONFIG_ALLOC_MIMALLOC),mimalloc)
+
+# Programs say -lm, -lpthread ...: all of it is in libc.a.
+EMPTY_LIBS := $(addprefix $(BUILD)/lib/lib,$(addsuffix .a,m rt pthread crypt util xnet resolv dl))
+$(EMPTY_LIBS):
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar qcD $@
+
+$(BUILD)/link.json: mk/link.py mk/flags.mk mk/kernel.mk $(BASE)/gen/config.mk $(EMPTY_LIBS)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) mk/link.py $(CC) $(BUILD) $(LDSCRIPT) '$(APP_CFLAGS)' '$(APP_LDFLAGS)' \
+		'$(CONFIG_DEFAULT_ALLOC)' '$(ALLOCATORS)' >$@.new && mv $@.new $@
+
+FORCE:
+.PHONY: all print-builddir FORCE
+
+-include $(shell find $(sort $(BASE)/obj $(BUILD)/obj) -name '*.d' 2>/dev/null)
+endif

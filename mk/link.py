@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Prints link.json: how an application is compiled and linked into an image, the one source of truth for the tool.
+
+    link.py CC BUILDDIR LDSCRIPT CFLAGS LDFLAGS DEFAULT_ALLOC ALLOCATORS
+
+compile = cc + cflags + the user's flags; link = cc + ldflags + objects + libs. All paths are absolute, because an
+application is compiled from any folder.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+
+def main():
+    cc, build, script, cflags, ldflags, default_alloc, allocators = sys.argv[1:]
+    build = os.path.abspath(build)
+    gcc_include = subprocess.run([cc, "-print-file-name=include"], check=True, text=True,
+                                 stdout=subprocess.PIPE).stdout.strip()
+    out = {
+        "cc": cc,
+        "cflags": shlex.split(cflags) + [
+            "-nostdinc", "-isystem", f"{build}/musl/include", "-isystem", gcc_include,
+            "-idirafter", os.path.abspath("include")],
+        "ldflags": shlex.split(ldflags) + ["-Wl,-T," + os.path.abspath(script), f"-L{build}/lib"],
+        "libs": ["-Wl,--whole-archive", f"{build}/libtutti.a", "-Wl,--no-whole-archive", "-Wl,--start-group",
+                 f"{build}/libports.a", f"{build}/libc.a", "-lgcc", "-Wl,--end-group"],
+        "allocators": allocators.split(),
+        "default_alloc": default_alloc,
+    }
+    json.dump(out, sys.stdout, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""make lint: everything about the sources that can be checked without booting them.
+
+    lint.py [--fix] [NAME...]      all checks, or those named; --fix formats instead of complaining
+
+    text       SPDX line first, prologue in each .c, no left-overs (merge markers, owner-less reminders, home folders)
+    format     clang-format 14
+    python     the tool's own sources compile
+    shell      sh -n
+    deps       make check-deps
+    headers    each header compiles alone
+    gcc        every source with -Werror, in each configuration
+    clang      the same with clang (14, and 19 where installed), with -Wthread-safety where capabilities are annotated
+    programs   applications and guest tests, gcc with -Wall -Wextra -Werror
+
+One line per check with its seconds; what is wrong comes before it. Exit status 1 if anything is.
+"""
+
+import ast
+import concurrent.futures
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MODULE_DIRS = ("lib", "sync", "arch", "plat", "mm", "sched", "alloc", "posix", "libc", "ports", "init")
+CODE_DIRS = MODULE_DIRS + ("include", "apps", "tests", "examples")
+SPDX = "SPDX-License-Identifier: BSD-3-Clause"
+LEFT_OVERS = (
+    (re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b"), "a reminder without an owner"),
+    (re.compile(r"^(?:<{7}|>{7}|={7})(?: |$)", re.M), "a merge marker"),
+    (re.compile(r"/(?:home|root)/\w"), "a path of somebody's machine"),
+    (re.compile(r"[ \t]+$", re.M), "white space at the end of a line"),
+    (re.compile(r"\r"), "a carriage return"),
+)
+JOBS = os.cpu_count() or 1
+
+
+def run(command, text=None, **kw):
+    """(ok, output) of a command given as list or shell words."""
+    out = subprocess.run(command if isinstance(command, list) else shlex.split(command), input=text,
+                         stdin=subprocess.DEVNULL if text is None else None, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **kw)
+    return out.returncode == 0, out.stdout
+
+
+def parallel(function, items):
+    """What function(item) has to say, in order, for all items."""
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        return [line for lines in pool.map(function, items) for line in lines]
+
+
+def files(*suffixes, dirs=CODE_DIRS):
+    for top in dirs:
+        for base, sub, names in os.walk(top):
+            sub.sort()
+            for name in sorted(names):
+                if name.endswith(suffixes):
+                    yield os.path.join(base, name)
+
+
+def repository_files():
+    """All that is kept in the repository, or would be with the next `git add`."""
+    ok, out = run(["git", "ls-files", "-co", "--exclude-standard"])
+    if ok:
+        return [p for p in out.splitlines() if os.path.isfile(p)]
+    found = []
+    for base, sub, names in os.walk("."):
+        sub[:] = [d for d in sub if d not in ("build", "dl", ".git", "__pycache__")]
+        found += [os.path.normpath(os.path.join(base, n)) for n in names]
+    return sorted(found)
+
+
+# --- checks: each returns a list of complaints ----------------------------------------------------------------------
+
+def check_text():
+    out = []
+    for path in repository_files():
+        try:
+            with open(path, encoding="utf-8") as f:
+                text = f.read()
+        except UnicodeDecodeError:
+            continue
+        lines = text.splitlines()
+        needs_spdx = path.endswith((".c", ".h", ".S", ".py", ".sh", ".mk", ".lds")) \
+            or os.path.basename(path) in ("Makefile", "Kconfig", "tutti")
+        if needs_spdx and lines and not any(SPDX in line for line in lines[:2]):
+            out.append(f"{path}:1: no SPDX line")
+        if path.endswith(".c"):
+            out += prologue(path, text)
+        if path.endswith(".md"):
+            continue
+        for pattern, what in LEFT_OVERS:
+            hit = pattern.search(text)
+            if hit and not (path.endswith("tools/tuttilib/lint.py") and "/" in what):
+                out.append(f"{path}:{text.count(chr(10), 0, hit.start()) + 1}: {what}")
+    return out
+
+
+def prologue(path, text):
+    """A module's .c opens with 5 to 40 lines of comment; programs and tests with a sentence."""
+    body = text.split("\n", 1)[1] if "\n" in text else ""
+    body = body.lstrip("\n")
+    block = re.match(r"/\*(.*?)\*/", body, re.S)
+    if block:
+        lines = [l.strip(" *\t") for l in block.group(1).splitlines()]
+        count = len([l for l in lines if l])
+    else:
+        count = len(re.match(r"(?://[^\n]*\n)*", body).group(0).splitlines())
+    least = 5 if path.startswith(MODULE_DIRS) else 1
+    if count < least or count > 60:
+        return [f"{path}:2: a prologue of {count} lines (a module's source has 5 to 40)"]
+    return []
+
+
+def check_format(fix=False):
+    tool = shutil.which("clang-format-14")
+    if not tool:
+        return ["clang-format-14 is not installed"]
+    paths = list(files(".c", ".h"))
+
+    def one(path):
+        if fix:
+            return [] if run([tool, "-i", path])[0] else [f"{path}: clang-format failed"]
+        ok, out = run([tool, "--dry-run", "-Werror", path])
+        if ok:
+            return []
+        first = re.search(r":(\d+):\d+: error", out)
+        return [f"{path}:{first.group(1) if first else 1}: not formatted (make format)"]
+    return parallel(one, paths)
+
+
+def check_python():
+    out = []
+    for path in [*files(".py", dirs=("tools", "mk", "tests")), "tutti"]:
+        try:
+            with open(path, encoding="utf-8") as f:
+                ast.parse(f.read(), path)
+        except FileNotFoundError:
+            out.append(f"{path} is missing")
+        except SyntaxError as e:
+            out.append(f"{path}:{e.lineno}: {e.msg}")
+    return out
+
+
+def check_shell():
+    paths = [p for p in [*files(".sh", dirs=("mk", "tools", "tests", "examples")), ".ci/run"] if os.path.exists(p)]
+    return [f"{p}: {out.strip()}" for p in paths for ok, out in [run(["sh", "-n", p])] if not ok]
+
+
+def check_deps():
+    ok, out = run([sys.executable, "tools/tuttilib/checkdeps.py", "-q"])
+    return [] if ok else out.splitlines()
+
+
+class Commands:
+    """How make compiles each source, asked once."""
+
+    def __init__(self):
+        ok, out = run(["make", "--no-print-directory", "-s", "-f", "mk/kernel.mk", "print-commands"])
+        if not ok:
+            raise RuntimeError(out.strip().splitlines()[-1] if out.strip() else "make print-commands failed")
+        self.all = [line.split("|", 2) for line in out.splitlines() if line.count("|") >= 2]
+        self.by_module_dir = {}
+        for _, source, command in self.all:
+            self.by_module_dir.setdefault(os.path.dirname(source), command)
+        self.any = next((c for m, _, c in self.all if m == "lib"), None)
+
+    @staticmethod
+    def in_config(command, config):
+        """The same command with another configuration's config.h."""
+        if config == "default":
+            return command
+        words = command.replace("build/default/gen", f"build/lint/{config}")
+        return words.replace(" -O2 ", " -Os ") if config == "minimal" else words
+
+    @staticmethod
+    def write_configs():
+        for name in sorted(os.listdir("configs")):
+            config = name[:-len(".config")]
+            if config != "default":
+                run([sys.executable, "tools/tuttilib/config.py", "Kconfig", f"configs/{name}", f"build/lint/{config}"])
+        return [n[:-len(".config")] for n in sorted(os.listdir("configs"))]
+
+
+def compiler_output(ok, out):
+    return [] if ok else [line for line in out.rstrip().splitlines()][:12]
+
+
+def check_headers(commands):
+    paths = [p for p in files(".h", dirs=MODULE_DIRS + ("include",)) if not p.startswith("libc/override/")]
+
+    def one(path):
+        folder = os.path.dirname(path)
+        while folder and folder not in commands.by_module_dir:
+            folder = os.path.dirname(folder)
+        command = commands.by_module_dir.get(folder, commands.any)
+        return compiler_output(*run(shlex.split(command) + ["-Werror", "-fsyntax-only", "-x", "c", "-"],
+                                    text=f'#include "{path}"\n'))
+    return parallel(one, paths)
+
+
+def check_gcc(commands):
+    configs = commands.write_configs()
+    jobs = [(commands.in_config(command, config), source) for config in configs for _, source, command in commands.all]
+
+    def one(job):
+        command, source = job
+        return compiler_output(*run(shlex.split(command) + ["-Werror", "-c", source, "-o", "/dev/null"]))
+    return parallel(one, jobs)
+
+
+def check_clang(commands):
+    compilers = [c for c in ("clang-14", "clang-19") if shutil.which(c)]
+    if not compilers:
+        return ["clang-14 is not installed"]
+    ok, _ = run(["grep", "-rqE", r"capability\(", "sync", "include", "lib"])
+    # The flexible member of struct uk_alloc inside an allocator's own struct is Unikraft's interface.
+    extra = ["-Wno-gnu-variable-sized-type-not-at-end", *(["-Wthread-safety"] if ok else [])]
+    gcc_include = run(["gcc", "-print-file-name=include"])[1].strip()
+    own_include = {cc: os.path.join(run([cc, "-print-resource-dir"])[1].strip(), "include") for cc in compilers}
+    configs = [c for c in commands.write_configs() if c != "minimal"]
+    jobs = [(cc, commands.in_config(command, config), source) for cc in compilers for config in configs
+            for _, source, command in commands.all]
+
+    def one(job):
+        cc, command, source = job
+        words = [cc, *(own_include[cc] if w == gcc_include else w for w in shlex.split(command)[1:])]
+        return compiler_output(*run(words + extra + ["-Werror", "-Wno-unknown-warning-option", "-c", source,
+                                                     "-o", "/dev/null"]))
+    return parallel(one, jobs)
+
+
+def check_programs():
+    with open("build/default/link.json", encoding="utf-8") as f:
+        link = json.load(f)
+    paths = [p for p in files(".c", dirs=("apps", "tests/guest", "examples"))]
+    flags = [f for f in link["cflags"] if f != "-g"]
+
+    def one(path):
+        return compiler_output(*run([link["cc"], *flags, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", path]))
+    return parallel(one, paths)
+
+
+CHECKS = {
+    "text": check_text, "format": check_format, "python": check_python, "shell": check_shell, "deps": check_deps,
+    "headers": check_headers, "gcc": check_gcc, "clang": check_clang, "programs": check_programs,
+}
+NEED_COMMANDS = ("headers", "gcc", "clang")
+NEED_BUILD = NEED_COMMANDS + ("programs",)
+
+
+def main():
+    os.chdir(ROOT)
+    args = sys.argv[1:]
+    if "--fix" in args:
+        complaints = check_format(fix=True)
+        print("\n".join(complaints))
+        return 1 if complaints else 0
+    unknown = [a for a in args if a not in CHECKS]
+    if unknown:
+        print(f"tutti: lint: no check {unknown[0]}; known: {' '.join(CHECKS)}", file=sys.stderr)
+        return 2
+    chosen = [c for c in CHECKS if not args or c in args]
+    commands = None
+    if any(c in NEED_BUILD for c in chosen):
+        if subprocess.run(["make", "--no-print-directory", "kernel"], check=False).returncode:
+            print("lint: the kernel does not build")
+            return 1
+        commands = Commands()
+    bad = 0
+    for name in chosen:
+        start = time.monotonic()
+        complaints = CHECKS[name](commands) if name in NEED_COMMANDS else CHECKS[name]()
+        seconds = time.monotonic() - start
+        if complaints:
+            bad += 1
+            print("\n".join(complaints))
+        print(f"lint: {name:9} {'FAILED' if complaints else 'ok':7} {seconds:5.1f} s", flush=True)
+    print(f"lint: {len(chosen) - bad} of {len(chosen)} checks passed")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
