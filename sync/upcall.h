@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The only way up: what lower layers (arch, plat, sync) call in higher ones. One constant table, defined once in
+ * init/upcalls.c, so that the set of upward edges can be read in one place. All entries are set from the first
+ * instruction on; those that need an initialised module check that themselves.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arch/paging.h>
+
+struct trap_frame;
+
+struct tutti_upcalls {
+	/*
+	 * Page fault at `addr`, `err` = hardware error code. Runs on the kernel stack of the faulting thread with interrupts
+	 * as they were. True: retry the instruction. False: nobody can resolve it (uaccess fix-up or crash follow).
+	 */
+	bool (*page_fault)(uintptr_t addr, uint64_t err, struct trap_frame *f);
+	/* This CPU's one-shot timer fired. Interrupts off. */
+	void (*timer)(void);
+	/* Another CPU asked this one to look at its run queue. Interrupts off. */
+	void (*reschedule)(void);
+	/* TLB shootdown request has arrived. Interrupts off. */
+	void (*shootdown)(void);
+	/*
+	 * Involuntary switch: preempt_count is 0, need_resched is set, interrupts are off, extended state is saved by the
+	 * caller, on the kernel stack. Returns when the thread runs again, interrupts still off.
+	 */
+	void (*preempt)(void);
+	/* About to return from an interrupt or exception to application code (frame `f`), preempt_count 0, interrupts off. */
+	void (*return_to_app)(struct trap_frame *f);
+	/* A CPU other than the boot CPU is up, on its idle thread's stack, interrupts off. Never returns. */
+	void (*cpu_online)(void) __attribute__((noreturn));
+	/* The console has input bytes or room for output again. From the interrupt, interrupts off. */
+	void (*console_event)(void);
+	/* An exception with no handler, from application code; true: a signal took care of it. */
+	bool (*app_exception)(struct trap_frame *f, uintptr_t addr);
+	/* Extra lines for the crash report (threads, memory): called once by the crashing CPU, everything else stopped. */
+	void (*crash_report)(void);
+	/* Words about an address for the crash report ("null page", "guard page of ..."), as mm_describe(). No locks waited for. */
+	const char *(*describe)(uintptr_t addr);
+	/* Device memory mapped uncached, as mm_map_device(). plat_init() only. */
+	void *(*map_device)(paddr_t pa, size_t len);
+	/* 2^order zeroed frames below any address, as frame_alloc(order, FRAME_ZERO); FRAME_NONE (-1) if there are none. */
+	paddr_t (*frame_alloc)(unsigned order);
+};
+
+extern const struct tutti_upcalls tutti_upcalls;
