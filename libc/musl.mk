@@ -22,9 +22,9 @@ MUSL_DONE := $(MUSL_DIR)/.done
 # Compiler flags for code that uses the C library's public headers, and for our replacements of parts of it, which see
 # its internal ones too.
 MUSL_CFLAGS := -nostdinc -isystem $(MUSL_DIR)/include -idirafter $(GCC_INCLUDE)
-MUSL_INTERNAL_CFLAGS := -nostdinc -D_XOPEN_SOURCE=700 -Ilibc/override -I$(MUSL_SRC)/arch/x86_64 \
-	-I$(MUSL_SRC)/arch/generic -I$(MUSL_DIR)/obj/src/internal -I$(MUSL_SRC)/src/include -I$(MUSL_SRC)/src/internal \
-	-I$(MUSL_DIR)/obj/include -I$(MUSL_SRC)/include
+MUSL_INTERNAL_CFLAGS := -nostdinc -D_XOPEN_SOURCE=700 -isystem libc/override -isystem $(MUSL_SRC)/arch/x86_64 \
+	-isystem $(MUSL_SRC)/arch/generic -isystem $(MUSL_DIR)/obj/src/internal -isystem $(MUSL_SRC)/src/include \
+	-isystem $(MUSL_SRC)/src/internal -isystem $(MUSL_DIR)/obj/include -isystem $(MUSL_SRC)/include
 
 # Supplied by libc/ ...
 MUSL_OURS := thread/x86_64/__set_thread_area thread/x86_64/__unmapself thread/x86_64/clone signal/x86_64/restore \
@@ -43,14 +43,15 @@ $(MUSL_DONE): $(SRCDIR)/musl.stamp
 	$(call say,CC,musl)
 else
 $(MUSL_DONE): $(SRCDIR)/musl.stamp
-	$(call say,CC,musl (about a minute))
+	$(call say,CC,musl)
 	$(Q)rm -rf $(MUSL_DIR) && mkdir -p $(MUSL_DIR)
 	$(Q)cd $(MUSL_DIR) && { $(CURDIR)/$(MUSL_SRC)/configure --disable-shared --disable-wrapper --target=x86_64 \
 		CC='$(CC)' AR=ar RANLIB=ranlib CROSS_COMPILE= CFLAGS='$(MUSL_FLAGS) -ffile-prefix-map=$(CURDIR)/=' \
 		&& sed -i '/^AOBJS/d' config.mak; } >configure.log 2>&1 || { cat configure.log >&2; exit 1; }
-	$(Q)+cd $(MUSL_DIR) && $(MAKE) --no-print-directory $(if $(V),,-s) lib/libc.a install-headers \
+	$(Q)+cd $(MUSL_DIR) && $(PYTHON) $(CURDIR)/mk/watch.py musl build.log \
+		$(MAKE) --no-print-directory --no-silent lib/libc.a install-headers \
 		CFLAGS_C99FSE='-std=c99 -ffreestanding -nostdinc -I$(CURDIR)/libc/override -w' \
-		DESTDIR= includedir=$(CURDIR)/$(MUSL_DIR)/include >build.log 2>&1 || { tail -n 20 build.log >&2; exit 1; }
+		DESTDIR= includedir=$(CURDIR)/$(MUSL_DIR)/include
 	$(Q)touch $@
 endif
 

@@ -84,8 +84,10 @@ void plat_console_drain(void);
 size_t plat_console_read(void *buf, size_t len, bool *eof);
 
 /* ---- kernel's own messages: log and crash report, on the control channel ---- */
-/* One line, no newline needed. Any context, any CPU; lines do not interleave. Level: 'L' log (seen with --verbose), 'W' always seen, 'C' crash report. */
+/* One line, no newline needed. Any context, any CPU; lines do not interleave. Level: 'L' log (only with tutti.verbose=1), 'W' always seen, 'C' crash report. */
 void plat_log(char level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for any kind of line, never filtered: 'P' and what else the runner reads. */
+void plat_control_line(char kind, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define klog(...) plat_log('L', __VA_ARGS__)
 #define kwarn(...) plat_log('W', __VA_ARGS__)
 

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The final page tables, and what happens to them during boot.
+ *
+ * The boot assembly's tables map the image and the first GiB of the direct map. mm_init() builds the final ones from frames
+ * of that GiB: the direct map of all memory with the largest pages there are, never executable; the image by section, text
+ * read-execute, constants read-only, the rest read-write and not executable. Nothing else: no identity map, no null page. The
+ * 2 MiB of the direct map around the image are mapped by 4 KiB pages, because there the same permissions have to hold in
+ * the end: mm_seal() takes write permission from the aliases of text and constants, and from the relocated constants in
+ * the image itself. Until then mm_text_alias() is the way to write text.
+ *
+ * mm_init() runs on the boot CPU before there is any other. The others may run during the rest: changes are made under
+ * mm_as.lock and shot down. No memory here means the machine is too small for the image: one line, exit 2.
+ */
+#include <arch/image.h>
+
+#include "lib/errno.h"
+#include "lib/util.h"
+#include "mm/frames.h"
+#include "mm/internal.h"
+#include "mm/mm.h"
+#include "plat/plat.h"
+
+#define RW (ARCH_PTE_P | ARCH_PTE_W | ARCH_PTE_NX | ARCH_PTE_G)
+#define RO (ARCH_PTE_P | ARCH_PTE_NX | ARCH_PTE_G)
+#define RX (ARCH_PTE_P | ARCH_PTE_G)
+
+static inline uintptr_t page_down(const void *p)
+{
+	return ALIGN_DOWN((uintptr_t)p, PAGE_SIZE);
+}
+
+static inline uintptr_t page_up(const void *p)
+{
+	return ALIGN_UP((uintptr_t)p, PAGE_SIZE);
+}
+
+static inline paddr_t image_phys(uintptr_t va)
+{
+	return va - (uintptr_t)__image_start + plat_bootinfo()->image_phys;
+}
+
+static void map_or_die(uintptr_t va, paddr_t pa, uint64_t len, uint64_t bits, unsigned max_level)
+{
+	if (len && pt_map(va, pa, len, bits, max_level))
+		plat_boot_error("not enough memory for the page tables");
+}
+
+static void map_section(uintptr_t start, uintptr_t end, uint64_t bits, unsigned prot)
+{
+	if (start == end)
+		return;
+	map_or_die(start, image_phys(start), end - start, bits, 1);
+	if (vma_add_fixed(start, end, prot))
+		plat_boot_error("not enough memory for the address space");
+}
+
+static void unmap_page(const void *page)
+{
+	__atomic_store_n(pt_entry((uintptr_t)page, 1, false), 0, __ATOMIC_RELAXED);
+}
+
+static void map_image(void)
+{
+	uintptr_t text = page_down(__text_start), text_end = page_up(__text_end), rw = page_down(__relro_start);
+
+	map_section(page_down(__image_start), text, RO, PROT_R);
+	map_section(text, text_end, RX, PROT_R | PROT_X);
+	map_section(text_end, rw, RO, PROT_R);
+	map_section(rw, page_up(__image_end), RW, PROT_R | PROT_W);
+	/* the rest of boot runs on the stack above the guard; the early tables become frames */
+	unmap_page(boot_stack_guard);
+	for (unsigned i = 0; i < ARCH_BOOT_PT_PAGES; i++)
+		unmap_page(boot_page_tables[i]);
+}
+
+static void map_direct(void)
+{
+	const unsigned largest = arch_has_1g_pages() ? 3 : 2;
+	const paddr_t image = ALIGN_DOWN(image_phys(page_down(__image_start)), arch_pt_span(2));
+	const paddr_t image_end = ALIGN_UP(image_phys(page_up(__image_end)), arch_pt_span(2));
+	/* the first GiB also holds firmware tables, whatever memory there is */
+	const paddr_t top = MAX(ALIGN_UP(plat_bootinfo()->phys_top, arch_pt_span(largest)), arch_pt_span(3));
+
+	map_or_die(ARCH_DIRECT_MAP, 0, image, RW, largest);
+	map_or_die(ARCH_DIRECT_MAP + image, image, image_end - image, RW, 1);
+	map_or_die(ARCH_DIRECT_MAP + image_end, image_end, top - image_end, RW, largest);
+}
+
+void mm_init(void)
+{
+	paddr_t root;
+
+	frame_init();
+	root = frame_alloc(0, FRAME_ZERO);
+	if (root == FRAME_NONE)
+		plat_boot_error("not enough memory for the page tables");
+	mm_pt_root = arch_phys_to_virt(root);
+	map_direct();
+	map_image();
+	/* close below the image, so that the first mappings share its upper tables */
+	mm_as.mmap_top = ALIGN_DOWN((uintptr_t)__image_start, arch_pt_span(2)) - arch_pt_span(2);
+	shootdown_init();
+	arch_pt_set_root(root);
+	frame_donate(image_phys((uintptr_t)boot_page_tables), ARCH_BOOT_PT_PAGES);
+}
+
+/* Change permission bits of mapped 4 KiB pages and flush them everywhere. mm_as.lock held exclusively. */
+static void remap_locked(uintptr_t start, uintptr_t end, uint64_t bits)
+{
+	while (start < end) {
+		struct pt_flush flush = { 0 };
+
+		for (; start < end && flush.count < PT_FLUSH_PAGES; start += PAGE_SIZE) {
+			uint64_t *e = pt_entry(start, 1, false);
+
+			__atomic_store_n(e, (*e & ARCH_PTE_ADDR) | bits | ARCH_PTE_A, __ATOMIC_RELAXED);
+			pt_flush_add(&flush, start);
+		}
+		/* page by page, never the whole TLB: these entries are global */
+		shootdown(&flush);
+	}
+}
+
+static void seal_alias_locked(uintptr_t start, uintptr_t end)
+{
+	remap_locked(ARCH_DIRECT_MAP + image_phys(start), ARCH_DIRECT_MAP + image_phys(end), RO);
+}
+
+void mm_seal(void)
+{
+	/* relocated constants may end within a page that holds data: that page stays writable */
+	const uintptr_t relro = page_down(__relro_start), relro_end = page_down(__relro_end);
+
+	as_write_lock();
+	remap_locked(relro, relro_end, RO);
+	seal_alias_locked(page_down(__image_start), relro_end);
+	as_write_unlock();
+}
+
+void *mm_text_alias(const void *text)
+{
+	return arch_phys_to_virt(image_phys((uintptr_t)text));
+}
+
+void mm_map_trampoline(paddr_t pa)
+{
+	uintptr_t va = ALIGN_DOWN(pa, PAGE_SIZE);
+	int err;
+
+	as_write_lock();
+	err = vma_add_fixed(va, va + PAGE_SIZE, PROT_R | PROT_X);
+	if (!err)
+		err = pt_map(va, va, PAGE_SIZE, ARCH_PTE_P, 1);
+	as_write_unlock();
+	if (err)
+		plat_boot_error("not enough memory to start the other CPUs");
+}
+
+void mm_unmap_trampoline(paddr_t pa)
+{
+	uintptr_t va = ALIGN_DOWN(pa, PAGE_SIZE);
+
+	as_write_lock();
+	vma_remove_fixed(va, va + PAGE_SIZE);
+	as_write_unlock();
+}

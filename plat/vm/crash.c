@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The crash report: what happened, where, registers, a backtrace of every CPU, then status 134.
+ *
+ * The first CPU to crash owns the report. It stops the others by NMI, which reaches them with interrupts off too; each
+ * leaves a pointer to its registers and halts. The owner waits for them a limited time by the cycle counter (the clock's
+ * sequence may be odd for ever now), then prints everything itself, so lines come in order and no lock is needed. A second
+ * fault inside the report ends it with one line; a CPU that crashes while another one reports simply stops.
+ *
+ * Stacks are followed by frame pointers with reads that walk the page tables in software, so garbage costs nothing. Runs
+ * in any context, on any stack, with no memory of its own beyond static slots. The tool turns addresses into lines.
+ */
+#include <arch/boot_abi.h>
+#include <arch/cpu.h>
+#include <arch/image.h>
+#include <arch/irqflags.h>
+#include <arch/trap.h>
+
+#include "lib/fmt.h"
+#include "lib/util.h"
+#include "plat/plat.h"
+#include "plat/vm/lapic.h"
+#include "plat/vm/vm.h"
+#include "sync/percpu.h"
+#include "sync/upcall.h"
+
+#define BACKTRACE_MAX 32
+#define STOP_CYCLES 2000000000ull /* well under a second on anything that runs this */
+#define NO_CPU UINT32_MAX
+
+static struct {
+	uint32_t owner;			       /* [a] CPU that reports, NO_CPU: none */
+	const struct trap_frame *stopped[CONFIG_MAX_CPUS]; /* [a] registers of those that have stopped */
+	bool reporting_upper;		       /* [owner] inside tutti_upcalls.crash_report() */
+} crash = { .owner = NO_CPU };
+
+/* One or two frames of a chain may lead from a kernel stack to an application's: only the format is checked. */
+static void backtrace(uint64_t rip, uint64_t rbp)
+{
+	for (unsigned i = 0; i < BACKTRACE_MAX && rip; i++) {
+		uint64_t next, ret;
+
+		plat_log('C', "    0x%lx", rip);
+		if (!arch_safe_read(rbp, &next) || !arch_safe_read(rbp + 8, &ret) || next == rbp)
+			break;
+		rip = ret;
+		rbp = next;
+	}
+}
+
+static void print_registers(const struct trap_frame *f)
+{
+	plat_log('C', "  rip 0x%lx  rflags 0x%lx  rsp 0x%lx  rbp 0x%lx", f->rip, f->rflags, f->rsp, f->rbp);
+	plat_log('C', "  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
+	plat_log('C', "  rsi %016lx  rdi %016lx  r8  %016lx  r9  %016lx", f->rsi, f->rdi, f->r8, f->r9);
+	plat_log('C', "  r10 %016lx  r11 %016lx  r12 %016lx  r13 %016lx", f->r10, f->r11, f->r12, f->r13);
+	plat_log('C', "  r14 %016lx  r15 %016lx", f->r14, f->r15);
+}
+
+bool crash_stop_here(const struct trap_frame *f)
+{
+	if (__atomic_load_n(&crash.owner, __ATOMIC_RELAXED) == NO_CPU)
+		return false;
+	/* pairs with the acquire in stop_others() */
+	__atomic_store_n(&crash.stopped[cpu_id()], f, __ATOMIC_RELEASE);
+	arch_halt_forever();
+	return true;
+}
+
+static void stop_others(unsigned self)
+{
+	uint64_t start = arch_rdtsc();
+	unsigned n = plat_cpu_count();
+
+	if (!lapic_ready())
+		return;
+	for (unsigned i = 0; i < n; i++)
+		if (i != self && smp_arrived(i))
+			plat_ipi_send(i, PLAT_IPI_STOP);
+	for (unsigned i = 0; i < n; i++)
+		while (i != self && smp_arrived(i) && !__atomic_load_n(&crash.stopped[i], __ATOMIC_ACQUIRE) &&
+		       arch_rdtsc() - start < STOP_CYCLES)
+			__builtin_ia32_pause();
+}
+
+/* Become the one that reports. Returns once per machine. */
+static void begin(const struct trap_frame *f)
+{
+	uint32_t nobody = NO_CPU;
+
+	arch_irq_disable();
+	if (!__atomic_compare_exchange_n(&crash.owner, &nobody, cpu_id(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		if (nobody != cpu_id()) {
+			if (f)
+				crash_stop_here(f);
+			arch_halt_forever();
+		}
+		if (f)
+			plat_log('C', "(%s at 0x%lx, address 0x%lx inside the crash report)", arch_trap_name((unsigned)f->vector), f->rip,
+				 f->rsp);
+		console_drain_limited();
+		control_end(134);
+	}
+	stop_others(cpu_id());
+	control_take_over();
+}
+
+static void __attribute__((noreturn)) report(const struct trap_frame *f, const char *what)
+{
+	unsigned self = cpu_id(), n = plat_cpu_count();
+
+	plat_log('C', "%s", what);
+	plat_log('C', "  on CPU %u of %u", self, n);
+	if (f) {
+		print_registers(f);
+		plat_log('C', "  backtrace of CPU %u:", self);
+		backtrace(f->rip, f->rbp);
+	} else {
+		plat_log('C', "  backtrace of CPU %u:", self);
+		backtrace((uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_frame_address(0));
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const struct trap_frame *o = crash.stopped[i];
+
+		if (i == self)
+			continue;
+		if (!smp_arrived(i)) {
+			plat_log('C', "  CPU %u has not started", i);
+		} else if (!o) {
+			plat_log('C', "  CPU %u does not answer", i);
+		} else {
+			plat_log('C', "  backtrace of CPU %u (rsp 0x%lx):", i, o->rsp);
+			backtrace(o->rip, o->rbp);
+		}
+	}
+	tutti_upcalls.crash_report();
+	console_drain_limited();
+	control_end(134);
+}
+
+void plat_crash(struct trap_frame *f, const char *fmt, ...)
+{
+	char what[240];
+	va_list ap;
+
+	va_start(ap, fmt);
+	fmt_vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	begin(f);
+	report(f, what);
+}
+
+void crash_trap(struct trap_frame *f, uintptr_t addr)
+{
+	char what[240];
+	const char *name = arch_trap_name((unsigned)f->vector);
+
+	begin(f);
+	if (f->vector == 14)
+		fmt_snprintf(what, sizeof(what), "page fault: %s 0x%lx (%s), at 0x%lx",
+			     f->error & ARCH_PF_FETCH ? "jump to" : f->error & ARCH_PF_WRITE ? "write to" : "read of", addr,
+			     tutti_upcalls.describe(addr), f->rip);
+	else if (f->vector == 8)
+		fmt_snprintf(what, sizeof(what), "double fault (kernel stack at 0x%lx: %s), at 0x%lx", f->rsp,
+			     tutti_upcalls.describe(f->rsp), f->rip);
+	else
+		fmt_snprintf(what, sizeof(what), "%s (code 0x%lx), at 0x%lx", name, f->error, f->rip);
+	report(f, what);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mimalloc as a boot choice: upstream source, unmodified, 2.0.9 or any 2.x or 3.x (Leijen, Zorn, de Moura, APLAS 2019). What it asks
+ * of the kernel goes to tutti_heap_* (ports/heap.c).
+ *
+ * malloc() is one jump to mi_malloc(). Two things upstream leaves to its host are done here: errno (its error handler is called
+ * for every request that it refuses), and the end of threads without pthread key destructors (thread_exit).
+ *
+ * Memory is committed as it is used, never by the segment or arena: a heap is charged when it becomes writable, so an eager
+ * 32 MiB would be refused in a small machine and crowd out others in a large one.
+ *
+ * Concurrency: mimalloc's own, heaps per thread; the first thread that allocates becomes its main thread and must be the one
+ * that runs main(). Context: thread with a complete libc TLS block. Out of memory: NULL and ENOMEM.
+ */
+#include "alloc/allocator.h"
+
+#include <mimalloc.h>
+
+#include "lib/util.h"
+#include "plat/plat.h"
+#include "ports/heap.h"
+#include "ports/uk.h"
+
+/* 209 is 2.0.9, 3208 is 3.2.8, 20401 is 2.4.1: upstream has numbered its versions in three ways. */
+#if MI_MALLOC_VERSION < 1000
+#define MI_MAJOR (MI_MALLOC_VERSION / 100)
+#elif MI_MALLOC_VERSION < 10000
+#define MI_MAJOR (MI_MALLOC_VERSION / 1000)
+#else
+#define MI_MAJOR (MI_MALLOC_VERSION / 10000)
+#endif
+#if MI_MAJOR < 2 || MI_MAJOR > 3 || MI_MALLOC_VERSION < 209
+#error "mimalloc 2.0.9 or newer, 2.x or 3.x, is needed"
+#endif
+
+static struct {
+	struct uk_alloc a;
+	void *port[2];
+} table;
+
+/* Upstream calls it with ENOMEM or EOVERFLOW where a request is refused, with others where it found damage. */
+static void mi_failed(int err, void *arg)
+{
+	(void)arg;
+	if (err == ENOMEM || err == EOVERFLOW)
+		errno = ENOMEM;
+	else
+		kwarn("mimalloc: the heap is damaged or a pointer is not from it (error %d)", err);
+}
+
+static void *mi_any_aligned_alloc(size_t align, size_t n)
+{
+	return port_check_align(align) ? mi_malloc_aligned(n, align) : NULL;
+}
+
+static int mi_any_posix_memalign(void **p, size_t align, size_t n)
+{
+	void *obj;
+
+	if (align < sizeof(void *) || (align & (align - 1)))
+		return EINVAL;
+	obj = mi_malloc_aligned(n, align);
+	if (!obj)
+		return ENOMEM;
+	*p = obj;
+	return 0;
+}
+
+static size_t mi_any_usable_size(void *p)
+{
+	return mi_usable_size(p);
+}
+
+/* mimalloc takes outside memory as an arena of whole segments: 2.x wants them aligned and does not check. */
+#define SEGMENT (32ul << 20)
+
+static int mi_addmem(struct uk_alloc *a, void *base, size_t size)
+{
+	uintptr_t start, end;
+
+	(void)a;
+	if (!base || __builtin_add_overflow((uintptr_t)base, SEGMENT - 1, &start) ||
+	    __builtin_add_overflow((uintptr_t)base, size, &end))
+		return -EINVAL;
+	start = ALIGN_DOWN(start, SEGMENT);
+	end = ALIGN_DOWN(end, SEGMENT);
+	if (end <= start)
+		return -EINVAL;
+	return mi_manage_os_memory((void *)start, end - start, true, false, false, -1) ? 0 : -ENOMEM;
+}
+
+static struct uk_alloc *mi_uk(void)
+{
+	return &table.a;
+}
+
+static int mi_init(void);
+
+static const struct tutti_allocator mimalloc_allocator = {
+	.name = "mimalloc",
+	.description = "Microsoft's mimalloc: heaps per thread, free lists per page",
+	.init = mi_init,
+	.uk = mi_uk,
+	.malloc = mi_malloc,
+	.calloc = mi_calloc,
+	.realloc = mi_realloc,
+	.free = mi_free,
+	.posix_memalign = mi_any_posix_memalign,
+	.aligned_alloc = mi_any_aligned_alloc,
+	.memalign = mi_any_aligned_alloc,
+	.usable_size = mi_any_usable_size,
+	.thread_exit = mi_thread_done,
+};
+TUTTI_ALLOCATOR(mimalloc_allocator);
+
+#define SMALL_MACHINE_PAGES (64ul << 8) /* 64 MiB */
+
+static int mi_init(void)
+{
+	/* not in 3.2 and later, which have no segments */
+#if MI_MAJOR == 2 || MI_MALLOC_VERSION < 1000
+	mi_option_set(mi_option_eager_commit, 0);
+#endif
+#if MI_MALLOC_VERSION >= 212
+	mi_option_set(mi_option_arena_eager_commit, 0);
+#endif
+#if MI_MAJOR == 3
+	/* else a page of large objects is 4 MiB committed at once */
+	if (heap_total_pages() < SMALL_MACHINE_PAGES)
+		mi_option_set(mi_option_page_commit_on_demand, 1);
+#endif
+	mi_register_error(mi_failed, NULL);
+	/* the largest block has its segment's description besides it */
+	port_uk_setup(&table.a, &mimalloc_allocator, 1ul << 20, mi_addmem);
+	return 0;
+}

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: BSD-3-Clause
+mod := port_region
+$(mod)-srcs := region_heap.c
+$(mod)-deps := lib arch sync plat mm alloc ports
+$(mod)-if := $(CONFIG_ALLOC_REGION)

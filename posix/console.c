@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Standard input, output and error over the platform's console.
+ *
+ * Output: a sleeping mutex per stream makes one write one piece; the writer waits while the device is full, for the
+ * console's event and, in case the device has none for output, for a millisecond. What write() has reported as written is
+ * with the platform, whose plat_exit() drains it.
+ * Input: a small buffer under a spin lock, refilled from the platform's ring, so that poll() can look without taking.
+ * Nobody sleeps with a lock held on this side: a reader that waits can be interrupted by a signal, and so can the next.
+ * Ranks: output mutex, then nothing; input lock inside a wait queue's condition, no lock inside it. Thread context, but
+ * console_event() comes from the interrupt and only wakes. No allocation.
+ */
+#include "posix/console.h"
+
+#include "lib/string.h"
+#include "sched/kmutex.h"
+#include "sched/waitq.h"
+
+#define CHUNK 256
+#define INPUT 1024
+#define RETRY_NS 1000000ull
+
+struct waitq console_input = WAITQ_INIT(console_input);
+
+static struct {
+	struct kmutex out[2];
+	struct waitq room;
+	struct uk_spinlock in_lock;
+	char in[INPUT];	   /* [in_lock] bytes in_at .. in_end are waiting */
+	unsigned in_at;	   /* [in_lock] */
+	unsigned in_end;   /* [in_lock] */
+	bool eof;	   /* [in_lock] nothing comes after these */
+} con = {
+	.out = { KMUTEX_INIT(con.out[0]), KMUTEX_INIT(con.out[1]) },
+	.room = WAITQ_INIT(con.room),
+};
+
+void console_event(void)
+{
+	waitq_wake_all(&console_input);
+	waitq_wake_all(&con.room);
+}
+
+/* in_lock is held. */
+static void refill_locked(void)
+{
+	if (con.in_at == con.in_end && !con.eof) {
+		con.in_at = 0;
+		con.in_end = (unsigned)plat_console_read(con.in, sizeof(con.in), &con.eof);
+	}
+}
+
+bool console_readable(void)
+{
+	bool r;
+
+	uk_spin_lock(&con.in_lock);
+	refill_locked();
+	r = con.in_at != con.in_end || con.eof;
+	uk_spin_unlock(&con.in_lock);
+	return r;
+}
+
+static bool at_end(void)
+{
+	bool r;
+
+	uk_spin_lock(&con.in_lock);
+	r = con.in_at == con.in_end && con.eof;
+	uk_spin_unlock(&con.in_lock);
+	return r;
+}
+
+static size_t take(char *buf, size_t len)
+{
+	uk_spin_lock(&con.in_lock);
+	refill_locked();
+	len = MIN(len, (size_t)(con.in_end - con.in_at));
+	memcpy(buf, con.in + con.in_at, len);
+	con.in_at += (unsigned)len;
+	uk_spin_unlock(&con.in_lock);
+	return len;
+}
+
+long console_read(struct iov *to, bool wait)
+{
+	char chunk[CHUNK];
+	size_t total = 0;
+
+	while (to->left) {
+		size_t n = take(chunk, MIN(sizeof(chunk), to->left));
+		long put;
+
+		if (n) {
+			put = iov_copy_out(to, chunk, n);
+			if (put < 0)
+				return total ? (long)total : put;
+			total += (size_t)put;
+			continue;
+		}
+		/* At the end of input it is readable and there is nothing; otherwise another reader may have been faster. */
+		if (total || at_end())
+			break;
+		if (!wait)
+			return -EAGAIN;
+		if (waitq_wait_intr(&console_input, console_readable(), UINT64_MAX))
+			return -ERESTART;
+	}
+	return (long)total;
+}
+
+static void put_all(enum plat_stream s, const char *buf, size_t len)
+{
+	while (len) {
+		size_t n = plat_console_write(s, buf, len);
+
+		buf += n;
+		len -= n;
+		if (!n) {
+			size_t once = 0;
+
+			waitq_wait_until(&con.room, (once = plat_console_write(s, buf, len)) != 0,
+					 plat_monotonic_ns() + RETRY_NS);
+			buf += once;
+			len -= once;
+		}
+	}
+}
+
+long console_write(enum plat_stream s, struct iov *from)
+{
+	struct kmutex *m = &con.out[s == PLAT_STDERR];
+	char chunk[CHUNK];
+	size_t total = 0;
+	long n = 0;
+
+	kmutex_lock(m);
+	while (from->left) {
+		n = iov_copy_in(from, chunk, sizeof(chunk));
+		if (n < 0)
+			break;
+		put_all(s, chunk, (size_t)n);
+		total += (size_t)n;
+	}
+	kmutex_unlock(m);
+	return total ? (long)total : n;
+}
