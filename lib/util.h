@@ -10,6 +10,8 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define __noinline __attribute__((noinline))
+/* Runs once or never: built small, away from the rest. At boot an emulator translates each instruction before it runs it. */
+#define __cold __attribute__((cold))
 #define __cacheline __attribute__((aligned(64)))
 #define __used __attribute__((used))
 

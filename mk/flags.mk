@@ -16,7 +16,7 @@ COMMON_CFLAGS := $(OPT) -g -fPIE -ffunction-sections -fdata-sections -fvisibilit
 
 KERNEL_INCLUDES := -I. -Iinclude -Iarch/$(ARCH) -I$(BASE)/gen -include $(BASE)/gen/config.h
 KERNEL_CFLAGS := -std=gnu17 $(COMMON_CFLAGS) -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \
-	-ffreestanding -nostdinc -isystem $(GCC_INCLUDE) $(WARNINGS) $(KERNEL_INCLUDES)
+	-ffreestanding -fno-strict-aliasing -nostdinc -idirafter $(GCC_INCLUDE) $(WARNINGS) $(KERNEL_INCLUDES)
 KERNEL_ASFLAGS := -g -fPIE $(KERNEL_INCLUDES) -Wa,--noexecstack -ffile-prefix-map=$(CURDIR)/=
 
 # Upstream allocators: their own warnings are not ours to fix. Never called in interrupt or fault context.

@@ -2,7 +2,7 @@
 #
 # One configuration of tutti: build/$(CONFIG)/{libtutti.a,libc.a,libports.a,link.json,gen/config.h}.
 #
-#   make -f mk/kernel.mk [CONFIG=default] [ALLOC_SRC_mimalloc=DIR] [V=1] [WERROR=1] [SKIP_MISSING=1] [all|print-builddir]
+#   make -f mk/kernel.mk [CONFIG=default] [ALLOC_SRC_mimalloc=DIR] [V=1] [WERROR=1] [all|print-builddir]
 #
 # With ALLOC_SRC_mimalloc the result goes to build/$(CONFIG)+mimalloc-<hash of DIR>/; all that does not depend on the
 # allocator's source is shared with build/$(CONFIG)/. The root Makefile runs set-up first; this one only builds.

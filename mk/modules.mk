@@ -28,12 +28,7 @@ $(foreach m,$(sort $(wildcard $(foreach d,lib sync arch/$(ARCH) plat mm sched al
 # An object that depends on a replaced upstream source lives in the variant's own folder.
 objdir = $(if $(and $($(1)-port),$(ALLOC_SRC_$($(1)-port))),$(BUILD),$(BASE))/obj
 srcs = $(addprefix $($(1)-dir)/,$($(1)-srcs) $($(1)-srcs-y))
-ifdef SKIP_MISSING
-present = $(wildcard $(1))
-else
-present = $(1)
-endif
-objs = $(patsubst %,$(call objdir,$(1))/%.o,$(basename $(call present,$(call srcs,$(1)))))
+objs = $(patsubst %,$(call objdir,$(1))/%.o,$(basename $(call srcs,$(1))))
 libc_flags = $(if $(filter internal,$($(1)-libc)),$(MUSL_INTERNAL_CFLAGS),$(if $($(1)-libc),$(MUSL_CFLAGS)))
 
 # Headers that have to be there before the first compilation.
@@ -57,6 +52,6 @@ KERNEL_OBJS := $(foreach m,$(ENABLED),$(call objs,$(m)))
 
 # For lint and editors: one line per source, `module|source|command` (without -c and the output).
 print-commands: $(BASE)/gen/config.h $(foreach m,$(ENABLED),$(call module_order,$(m)))
-	$(foreach m,$(ENABLED),$(foreach s,$(filter %.c,$(call present,$(call srcs,$(m)))),$(info $(m)|$s|$(CC) \
+	$(foreach m,$(ENABLED),$(foreach s,$(filter %.c,$(call srcs,$(m))),$(info $(m)|$s|$(CC) \
 		$(KERNEL_CFLAGS) $(call libc_flags,$(m)) $(PORT_INCLUDE_$($(m)-port)) $($(m)-cflags))))@:
 .PHONY: print-commands

@@ -22,6 +22,7 @@
 #include "mm/internal.h"
 #include "mm/mm.h"
 #include "plat/plat.h"
+#include "sync/spin.h"
 
 #include <arch/trap.h>
 
@@ -45,6 +46,7 @@ static int page_install(const struct vma *v, uintptr_t va)
 {
 	const bool charged = vma_charged(v);
 	uint64_t *e = pt_entry(va, 1, true);
+	unsigned looks = 0;
 
 	if (!e)
 		return -ENOMEM;
@@ -58,7 +60,7 @@ static int page_install(const struct vma *v, uintptr_t va)
 		if (pa == FRAME_NONE) {
 			if (!charged)
 				return -ENOMEM;
-			__builtin_ia32_pause();
+			spin_wait(&looks);
 			continue;
 		}
 		/* release: the zeroes are visible to whoever uses the entry */

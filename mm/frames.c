@@ -5,9 +5,9 @@
  * One byte of metadata per frame: `meta[pfn]` says whether a block starts there, free or allocated, and of what order;
  * 0 is the inside of a block or no memory. Free blocks of the buddy are on a list per order, linked through their own
  * first bytes by way of the direct map; cached frames likewise. The metadata stands at the start of the first range of
- * memory that is large enough and is prepared section by section (64 MiB), in ascending order, only when the blocks in
- * reach do not satisfy a request: a 16 GiB machine boots as fast as a small one. Above `meta_end` nothing has been
- * prepared, so nothing is looked up there.
+ * memory that is large enough. Memory is taken over in sections, in ascending order, only when the blocks in reach do not
+ * satisfy a request: 2 MiB, or as much as the request needs. So a 16 GiB machine boots as fast as a small one, and no page
+ * is touched long before it is used (a first touch is dear under a hypervisor). Above `meta_end` nothing is looked up.
  *
  * Accounting comes first, taking second: two counters hold what is free, `avail` (nobody's) and `committed` (set aside for
  * charged pages). An allocation first lowers a counter, then takes frames; a free first gives frames back, then raises
@@ -21,7 +21,8 @@
  * (mm/fault.c); the caller looks at the page again.
  *
  * Locks: a cache's lock (its CPU, or whoever drains it), then the buddy's lock. Both irq-safe, nothing else is taken
- * inside. Held for at most one batch of list operations or one section's preparation (16 KiB zeroed). Frames are cleared
+ * inside. Held for at most one batch of list operations or one section's preparation (4 KiB zeroed, more only for
+ * requests above 16 MiB). Frames are cleared
  * outside.
  *
  * Wrong frees (twice, wrong order, not ours) are caught in every build. Limits: memory below 512 GiB costs nothing, the
@@ -36,12 +37,11 @@
 #include "sync/percpu.h"
 #include "uk/spinlock.h"
 
-#define META_FREE      0x80u /* | order: starts a free block of the buddy */
-#define META_USED      0x40u /* | order: starts an allocated block */
-#define META_CACHED    0x20u /* a single frame in a CPU's cache */
-#define SECTION_ORDER  14
-#define SECTION_FRAMES (1ul << SECTION_ORDER)
-#define CACHE_BATCH    16u
+#define META_FREE     0x80u /* | order: starts a free block of the buddy */
+#define META_USED     0x40u /* | order: starts an allocated block */
+#define META_CACHED   0x20u /* a single frame in a CPU's cache */
+#define SECTION_ORDER 9u
+#define CACHE_BATCH   16u
 /* The early tables map this much. */
 #define EARLY_DIRECT_MAP (1ull << 30)
 
@@ -94,6 +94,22 @@ static inline uint64_t block_pfn(const void *node)
 	return arch_virt_to_phys(node) >> PAGE_SHIFT;
 }
 
+/* Unrolled plain stores: under an emulator far cheaper than the string instruction, elsewhere as good. */
+static void frame_clear(uint64_t *p)
+{
+	for (uint64_t *end = p + PAGE_SIZE / sizeof(*p); p != end; p += 8) {
+		p[0] = 0;
+		p[1] = 0;
+		p[2] = 0;
+		p[3] = 0;
+		p[4] = 0;
+		p[5] = 0;
+		p[6] = 0;
+		p[7] = 0;
+		__asm__ volatile("" ::: "memory"); /* keeps the compiler from calling memset() */
+	}
+}
+
 /* ---- buddy ---- */
 
 static void buddy_insert_locked(uint64_t pfn, unsigned order)
@@ -130,9 +146,10 @@ static void range_bounds(unsigned i, uint64_t *first, uint64_t *end)
 		*end = *first;
 }
 
-/* Bring the next section's frames into the buddy; false if there is none. */
-static __noinline bool section_prepare_locked(void)
+/* Bring the next frames into the buddy, up to a boundary of `order` at least; false if there are none. */
+static __noinline bool section_prepare_locked(unsigned order)
 {
+	const uint64_t section = 1ul << MAX(order, SECTION_ORDER);
 	uint64_t pfn, end, stop, meta_end;
 
 	for (;;) {
@@ -146,19 +163,18 @@ static __noinline bool section_prepare_locked(void)
 		frames.range++;
 		frames.range_pfn = 0;
 	}
-	stop = MIN(end, ALIGN_DOWN(pfn, SECTION_FRAMES) + SECTION_FRAMES);
-	meta_end = ALIGN_UP(stop, SECTION_FRAMES);
-	for (uint64_t i = frames.meta_end; i < MIN(meta_end, frames.meta_pages << PAGE_SHIFT); i++)
-		meta_set(i, 0);
-	frames.meta_end = MAX(frames.meta_end, MIN(meta_end, frames.meta_pages << PAGE_SHIFT));
+	stop = MIN(end, ALIGN_DOWN(pfn, section) + section);
+	meta_end = ALIGN_UP(stop, PAGE_SIZE);
+	for (; frames.meta_end < meta_end; frames.meta_end += PAGE_SIZE)
+		frame_clear((uint64_t *)(frames.meta + frames.meta_end));
 	frames.range_pfn = stop;
 	while (pfn < stop) {
-		unsigned order = MIN((unsigned)__builtin_ctzl(pfn), (unsigned)FRAME_MAX_ORDER);
+		unsigned fits = MIN((unsigned)__builtin_ctzl(pfn), (unsigned)FRAME_MAX_ORDER);
 
-		while (pfn + (1ul << order) > stop)
-			order--;
-		buddy_insert_locked(pfn, order);
-		pfn += 1ul << order;
+		while (pfn + (1ul << fits) > stop)
+			fits--;
+		buddy_insert_locked(pfn, fits);
+		pfn += 1ul << fits;
 	}
 	return true;
 }
@@ -170,7 +186,7 @@ static uint64_t buddy_take_locked(unsigned order)
 	uint64_t pfn;
 
 	while (!(frames.orders >> order))
-		if (!section_prepare_locked())
+		if (!section_prepare_locked(order))
 			return 0;
 	have = order + (unsigned)__builtin_ctz(frames.orders >> order);
 	pfn = block_pfn(frames.free[have].next);
@@ -321,22 +337,6 @@ void frame_uncommit(uint64_t pages)
 {
 	UK_CHECK(counter_claim(&frames.committed, (int64_t)pages, 0));
 	counter_return(&frames.avail, (int64_t)pages);
-}
-
-/* Unrolled plain stores: under an emulator far cheaper than the string instruction, elsewhere as good. */
-static void frame_clear(uint64_t *p)
-{
-	for (uint64_t *end = p + PAGE_SIZE / sizeof(*p); p != end; p += 8) {
-		p[0] = 0;
-		p[1] = 0;
-		p[2] = 0;
-		p[3] = 0;
-		p[4] = 0;
-		p[5] = 0;
-		p[6] = 0;
-		p[7] = 0;
-		__asm__ volatile("" ::: "memory"); /* keeps the compiler from calling memset() */
-	}
 }
 
 paddr_t frame_alloc(unsigned order, unsigned flags)

@@ -79,8 +79,7 @@ static void map_direct(void)
 	const unsigned largest = arch_has_1g_pages() ? 3 : 2;
 	const paddr_t image = ALIGN_DOWN(image_phys(page_down(__image_start)), arch_pt_span(2));
 	const paddr_t image_end = ALIGN_UP(image_phys(page_up(__image_end)), arch_pt_span(2));
-	/* the first GiB also holds firmware tables, whatever memory there is */
-	const paddr_t top = MAX(ALIGN_UP(plat_bootinfo()->phys_top, arch_pt_span(largest)), arch_pt_span(3));
+	const paddr_t top = MAX(ALIGN_UP(plat_bootinfo()->phys_top, arch_pt_span(2)), image_end);
 
 	map_or_die(ARCH_DIRECT_MAP, 0, image, RW, largest);
 	map_or_die(ARCH_DIRECT_MAP + image, image, image_end - image, RW, 1);

@@ -99,18 +99,23 @@ int pt_map(uintptr_t va, paddr_t pa, uint64_t len, uint64_t bits, unsigned max_l
 {
 	while (len) {
 		unsigned level = max_level;
+		uintptr_t span;
 		uint64_t *e;
 
 		while (level > 1 && (((va | pa) & (arch_pt_span(level) - 1)) || len < arch_pt_span(level)))
 			level--;
+		span = arch_pt_span(level);
 		e = pt_entry(va, level, true);
 		if (!e)
 			return -ENOMEM;
-		__atomic_store_n(e, pa | bits | ARCH_PTE_A | ARCH_PTE_D | (level > 1 ? ARCH_PTE_PS : 0),
-				 __ATOMIC_RELEASE);
-		va += arch_pt_span(level);
-		pa += arch_pt_span(level);
-		len -= arch_pt_span(level);
+		/* as far as this table and this size go, or until a larger size fits */
+		do {
+			__atomic_store_n(e++, pa | bits | ARCH_PTE_A | ARCH_PTE_D | (level > 1 ? ARCH_PTE_PS : 0),
+					 __ATOMIC_RELEASE);
+			va += span;
+			pa += span;
+			len -= span;
+		} while (len >= span && arch_pt_index(va, level));
 	}
 	return 0;
 }

@@ -30,6 +30,7 @@
 #include "mm/mm.h"
 #include "plat/plat.h"
 #include "sync/percpu.h"
+#include "sync/spin.h"
 
 enum cpu_state { CPU_NEW, CPU_RUNNING, CPU_IDLE, CPU_IDLE_FLUSH };
 
@@ -94,7 +95,7 @@ static bool must_answer(unsigned cpu)
 
 void shootdown(const struct pt_flush *f)
 {
-	unsigned cpus = plat_cpu_count(), me = cpu_id(), targets = 0;
+	unsigned cpus = plat_cpu_count(), me = cpu_id(), targets = 0, looks = 0;
 
 	if (!f->count)
 		return;
@@ -114,7 +115,7 @@ void shootdown(const struct pt_flush *f)
 	for (unsigned i = 0; i < cpus; i++)
 		/* pairs with the release in mm_shootdown_ipi() */
 		while (__atomic_load_n(&shoot.cpu[i].wanted, __ATOMIC_ACQUIRE))
-			__builtin_ia32_pause();
+			spin_wait(&looks);
 }
 
 void mm_cpu_enter_idle(void)

@@ -96,7 +96,7 @@ static __ssz port_maxalloc(struct uk_alloc *a)
 {
 	size_t n = heap_free_pages() << __PAGE_SHIFT;
 
-	return n > port_of(a)->overhead ? (__ssz)(n - port_of(a)->overhead) : 0;
+	return (__ssz)(n - MIN(n / 4, port_of(a)->overhead));
 }
 
 void port_uk_setup(struct uk_alloc *a, const struct tutti_allocator *t, size_t overhead, uk_alloc_addmem_func_t addmem)

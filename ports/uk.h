@@ -10,8 +10,8 @@
 
 /*
  * uk_alloc table over an upstream allocator's C functions. `a` needs room for a pointer in priv. Counts statistics with usable
- * sizes. availmem and maxalloc: what the machine has left for heaps, the latter less `overhead` bytes (of the allocator's largest
- * block).
+ * sizes. availmem and maxalloc: what the machine has left for heaps, the latter less a quarter but at most `overhead` bytes: what
+ * the allocator's largest block takes besides itself.
  */
 void port_uk_setup(struct uk_alloc *a, const struct tutti_allocator *t, size_t overhead, uk_alloc_addmem_func_t addmem);
 

@@ -267,7 +267,7 @@ long sys_futex(const long *a)
 		bitset = (uint32_t)a[5];
 		if (!bitset)
 			return -EINVAL;
-		/* fall through */
+		__attribute__((fallthrough));
 	case FUTEX_WAIT:
 		if (a[3]) {
 			err = posix_timespec_in(ARG_PTR(a, 3), &ns);
@@ -282,7 +282,7 @@ long sys_futex(const long *a)
 		bitset = (uint32_t)a[5];
 		if (!bitset)
 			return -EINVAL;
-		/* fall through */
+		__attribute__((fallthrough));
 	case FUTEX_WAKE:
 		return posix_futex_wake(addr, (int)val, bitset);
 	case FUTEX_REQUEUE:

@@ -12,11 +12,17 @@ static inline bool sched_allowed(const struct uk_thread *t, unsigned cpu)
 	return (__atomic_load_n(&t->affinity.w[cpu / 64], __ATOMIC_SEQ_CST) >> (cpu % 64)) & 1;
 }
 
-/* Queue a runnable thread that is on no queue and on no CPU. `spread`: to the least loaded CPU rather than its last one. */
+/*
+ * Queue a runnable thread that is on no queue and on no CPU. `spread`: to the least loaded CPU rather than its last
+ * one.
+ */
 void sched_place(struct uk_thread *t, bool spread);
 /* Give up the CPU and stay runnable; moves if this CPU is not allowed any more. Thread context. */
 void sched_requeue_self(void);
-/* If `t` waits in the queue of a CPU outside its affinity, queue it elsewhere. Runs on `cpu`? Then ask that CPU to let go. */
+/*
+ * If `t` waits in the queue of a CPU outside its affinity, queue it elsewhere. Runs on `cpu`? Then ask that CPU to
+ * let go.
+ */
 void sched_evict(struct uk_thread *t, unsigned cpu);
 /* First code of every thread but the idle ones. */
 void sched_thread_entry(void *from, void *arg) __attribute__((noreturn));

@@ -2,14 +2,15 @@
 /*
  * Wait queues and the sleeping mutex: their out-of-line halves. The protocols are in the headers.
  *
- * Why a wake-up cannot be lost in the mutex: a waiter first counts itself in `waiters` and then, in every round, links itself into the queue
- * before it tries the lock. An unlocker frees the lock and then reads `waiters`. All four are sequentially consistent: if
- * the unlocker reads 0, the waiter's try comes after the release and gets the lock or finds a newer owner, whose unlock is
- * the next chance. If it reads more, it takes the queue's lock: a waiter that is not linked yet tries the lock after that.
- * A waiter that gets the lock while the queue's wake-up is on its way to it passes that on (waitq_finish()).
+ * Why a wake-up cannot be lost in the mutex: a waiter first counts itself in `waiters` and then, in every round,
+ * links itself into the queue before it tries the lock. An unlocker frees the lock and then reads `waiters`. All
+ * four are sequentially consistent: if the unlocker reads 0, the waiter's try comes after the release and gets the
+ * lock or finds a newer owner, whose unlock is the next chance. If it reads more, it takes the queue's lock: a
+ * waiter that is not linked yet tries the lock after that. A waiter that gets the lock while the queue's wake-up is
+ * on its way to it passes that on (waitq_finish()).
  *
- * Contexts: waiting may sleep; wake functions and the lock inside a wait queue are for any context, interrupts included.
- * No memory is allocated. Entries live on the waiters' kernel stacks.
+ * Contexts: waiting may sleep; wake functions and the lock inside a wait queue are for any context, interrupts
+ * included. No memory is allocated. Entries live on the waiters' kernel stacks.
  */
 #include "sched/kmutex.h"
 

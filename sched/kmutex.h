@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Mutex that sleeps, for the kernel's own longer sections (console, files). Not recursive, owned by a thread, released by
- * its owner; who waits spins for a moment, then sleeps; a release wakes one waiter, which competes with newcomers for the lock.
- * Thread context with preemption on. Lock is an acquire, unlock a release operation. The mutex must outlive its last unlock call.
+ * Mutex that sleeps, for the kernel's own longer sections (console, files). Not recursive, owned by a thread,
+ * released by its owner; who waits spins for a moment, then sleeps; a release wakes one waiter, which competes with
+ * newcomers for the lock. Thread context with preemption on. Lock is an acquire, unlock a release operation. The
+ * mutex must outlive its last unlock call.
  */
 #pragma once
 
@@ -17,9 +18,9 @@ struct kmutex {
 	struct waitq wq;
 };
 
-#define KMUTEX_INIT(name)                                \
-	{                                                \
-		.wq = WAITQ_INIT((name).wq)              \
+#define KMUTEX_INIT(name)                   \
+	{                                   \
+		.wq = WAITQ_INIT((name).wq) \
 	}
 
 static inline void kmutex_init(struct kmutex *m)
@@ -35,8 +36,12 @@ static inline bool kmutex_trylock(struct kmutex *m)
 {
 	struct uk_thread *free = NULL;
 
-	/* SEQ_CST: acquire (pairs with the store in kmutex_unlock()), and ordered after `waiters` in kmutex_lock_slow() */
-	return __atomic_compare_exchange_n(&m->owner, &free, current_thread(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	/*
+	 * SEQ_CST: acquire (pairs with the store in kmutex_unlock()), and ordered after `waiters` in
+	 * kmutex_lock_slow()
+	 */
+	return __atomic_compare_exchange_n(&m->owner, &free, current_thread(), false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
 }
 
 static inline void kmutex_lock(struct kmutex *m)

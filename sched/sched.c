@@ -9,23 +9,30 @@
  *      CPU's own `prev` in the middle of a switch: wakers wait for 0 before they queue, stealers pass by whoever has 1.
  *   I3 A CPU's queue lock is a leaf, taken with interrupts off, and nobody holds two.
  *
- * Waking: BLOCKING -> RUNNING is all if the sleeper has not gone yet. After BLOCKED -> RUNNING the waker spins until on_cpu
- * is 0. This cannot deadlock, whatever the waker holds and wherever it runs: from BLOCKING -> BLOCKED to on_cpu = 0 the other CPU has
- * interrupts off, already holds the only lock it needs and waits for nothing; on the same CPU no interrupt gets in between.
+ * Waking: BLOCKING -> RUNNING is all if the sleeper has not gone yet. After BLOCKED -> RUNNING the waker spins
+ * until on_cpu is 0. This cannot deadlock, whatever the waker holds and wherever it runs: from BLOCKING -> BLOCKED
+ * to on_cpu = 0 the other CPU has interrupts off, already holds the only lock it needs and waits for nothing; on
+ * the same CPU no interrupt gets in between. sched_evict() waits likewise for a thread that was queued in the middle
+ * of a switch; it holds that CPU's queue lock, which the rest of the switch does not take.
  *
- * No lost wake-up (idle). Idle CPU I: halted = 1 by exchange; look at the queue; halt (interrupts off from before the
- * exchange to the halt). Enqueuer E: queue under the lock; if `current` is the idle thread, exchange halted with 0, send an IPI if
- * it was 1. Both are read-modify-writes of one word: if E's is first, I's reads from it and I sees the queue; if I's is first, E sends the
- * IPI, which stays pending until the halt. If `current` was not idle, I has yet to take the queue lock to become idle.
+ * No lost wake-up (idle). Idle CPU I: halted = 1 by exchange; look at the queue; halt (interrupts off from before
+ * the exchange to the halt). Enqueuer E: queue under the lock; if `current` is the idle thread, exchange halted
+ * with 0, send an IPI if it was 1. Both are read-modify-writes of one word: if E's is first, I's reads from it and
+ * I sees the queue; if I's is first, E sends the IPI, which stays pending until the halt. If `current` was not
+ * idle, I has yet to take the queue lock to become idle.
  *
- * No work left lying about while a CPU idles (stealing). I: set own idle bit (locked), then scan all queues; a queue whose
- * lock is busy or whose thread is mid-switch makes it scan again. E, having queued on a busy CPU: a locked instruction, then look
- * at the idle mask; a preempted thread queued by its CPU: the same. Store buffering with a full barrier on both sides (x86-TSO):
- * either I's scan sees the thread or E sees the bit, clears it and wakes I. Whoever clears a bit sends the one IPI.
+ * No work left lying about while a CPU idles (stealing). I: set own idle bit (locked), then scan all queues; a
+ * queue whose lock is busy or whose thread is mid-switch makes it scan again. E, having queued on a busy CPU: a
+ * locked instruction, then look at the idle mask; a preempted thread queued by its CPU: the same. Store buffering
+ * with a full barrier on both sides (x86-TSO): either I's scan sees the thread or E sees the bit, clears it, then
+ * exchanges halted with 0. After its own exchange I checks that its bit is still set: if not, it looks again
+ * instead of halting unseen; if it is cleared later, the clearer finds halted 1 and sends the IPI. Before all this an
+ * idle CPU whose last halts were short polls for some microseconds: its bit is set and halted 0, so nobody sends IPIs.
  *
- * Preemption keeps BLOCKING threads runnable (they may not have queued themselves anywhere yet); only thread_block() blocks.
- * A slice end is armed only while something is queued behind a running thread: `tick` says that it is armed or that the IPI
- * which makes its CPU arm it is on the way, so there is at most one such IPI per slice. It goes off when a slice ends with nothing queued.
+ * Preemption keeps BLOCKING threads runnable (they may not have queued themselves anywhere yet); only
+ * thread_block() blocks. A slice end is armed only while something is queued behind a running thread: `tick` says
+ * that it is armed or that the IPI which makes its CPU arm it is on the way, so there is at most one such IPI per
+ * slice. It goes off when a slice ends with nothing queued.
  *
  * Contexts: thread_wake() any, interrupts included; blocking and yielding: thread context, preemption on. No memory is
  * allocated here after sched_init(), which ends the boot with one line if there is none.
@@ -40,8 +47,14 @@
 #include "sched/timer.h"
 #include "sync/percpu.h"
 
-#define SLICE_NS 4000000ull
+#define SLICE_NS    4000000ull
 #define CPU_POLL_NS 20000000ull
+/*
+ * Halting and being woken by an IPI costs tens of microseconds: look for work that long if the last halts were
+ * short.
+ */
+#define IDLE_POLL_NS  40000u
+#define IDLE_SHORT_NS 1000000u
 
 struct rq {
 	struct uk_spinlock lock;
@@ -53,6 +66,7 @@ struct rq {
 	uint32_t halted;	   /* [a] 1: about to halt or halted, needs an IPI to look at its queue */
 	uint64_t slice_start;	   /* [c] */
 	struct uk_thread *migrate; /* [c] `prev`, to be queued elsewhere once the switch is complete */
+	uint32_t poll_ns;	   /* [c] how long to look for work before the next halt */
 	int kick;		   /* [c] idle CPU to tell that `prev` was queued, once the switch is complete; or -1 */
 } __cacheline;
 
@@ -153,9 +167,10 @@ static unsigned choose_cpu(const struct uk_thread *t, bool spread, bool *claimed
 	unsigned last = (unsigned)__atomic_load_n(&t->last_cpu, __ATOMIC_RELAXED);
 
 	*claimed = true;
-	if (cpumask_test(&sched.idle, last) && sched_allowed(t, last) && cpumask_test_and_clear_atomic(&sched.idle, last))
+	if (cpumask_test(&sched.idle, last) && sched_allowed(t, last) &&
+	    cpumask_test_and_clear_atomic(&sched.idle, last))
 		return last;
-	cpumask_foreach (cpu, &sched.idle)
+	for (int cpu = cpumask_next(&sched.idle, 0); cpu >= 0; cpu = cpumask_next(&sched.idle, (unsigned)cpu + 1))
 		if (sched_allowed(t, (unsigned)cpu) && cpumask_test_and_clear_atomic(&sched.idle, (unsigned)cpu))
 			return (unsigned)cpu;
 	*claimed = false;
@@ -184,8 +199,8 @@ static bool enqueue_on(struct uk_thread *t, unsigned cpu)
 	uk_spin_lock_irqsave(&rq->lock, flags);
 	queue_add_locked(rq, t);
 	/*
-	 * A full barrier. Before it: queued here. After it: the affinity (pairs with thread_set_affinity(): it sees us in this
-	 * queue or we see its mask) and, in find_idle(), the idle mask (pairs with idle_loop()).
+	 * A full barrier. Before it: queued here. After it: the affinity (pairs with thread_set_affinity(): it sees
+	 * us in this queue or we see its mask) and, in find_idle(), the idle mask (pairs with idle_loop()).
 	 */
 	__atomic_store_n(&t->last_cpu, (int)cpu, __ATOMIC_SEQ_CST);
 	if (unlikely(!sched_allowed(t, cpu))) {
@@ -229,7 +244,10 @@ void sched_place(struct uk_thread *t, bool spread)
 
 /* ---- switching ---- */
 
-/* Next thread of this CPU, or NULL; marked on_cpu and off the queue. A queued thread may run here (see thread.c, affinity). */
+/*
+ * Next thread of this CPU, or NULL; marked on_cpu and off the queue. A queued thread may run here (see thread.c,
+ * affinity).
+ */
 static struct uk_thread *pick_locked(struct rq *rq)
 {
 	struct uk_thread *t;
@@ -238,7 +256,10 @@ static struct uk_thread *pick_locked(struct rq *rq)
 		return NULL;
 	t = list_first(&rq->queue, struct uk_thread, rq_node);
 	queue_del_locked(rq, t);
-	/* Relaxed: thread_set_affinity() looks after a section of this lock, stealers have no business with it any more. */
+	/*
+	 * Relaxed: thread_set_affinity() looks after a section of this lock, stealers have no business with it any
+	 * more.
+	 */
 	__atomic_store_n(&t->on_cpu, 1, __ATOMIC_RELAXED);
 	return t;
 }
@@ -273,7 +294,10 @@ static void finish_switch(struct uk_thread *prev)
 		thread_reap(prev);
 }
 
-/* Interrupts off, preemption on. `block`: a thread that is BLOCKING becomes BLOCKED. Returns when the caller runs again. */
+/*
+ * Interrupts off, preemption on. `block`: a thread that is BLOCKING becomes BLOCKED. Returns when the caller runs
+ * again.
+ */
 static void schedule(bool block)
 {
 	struct uk_thread *prev, *next;
@@ -422,12 +446,17 @@ void thread_wake(struct uk_thread *t)
 	preempt_disable();
 	for (;;) {
 		s = THREAD_BLOCKING;
-		/* A locked exchange is a full barrier even if it fails: what the caller wrote before is seen by the sleeper's check. */
-		if (__atomic_compare_exchange_n(&t->state, &s, THREAD_RUNNING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		/*
+		 * A locked exchange is a full barrier even if it fails: what the caller wrote before is seen by the
+		 * sleeper's check.
+		 */
+		if (__atomic_compare_exchange_n(&t->state, &s, THREAD_RUNNING, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_SEQ_CST))
 			goto out;
 		if (s != THREAD_BLOCKED)
 			goto out;
-		if (__atomic_compare_exchange_n(&t->state, &s, THREAD_RUNNING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		if (__atomic_compare_exchange_n(&t->state, &s, THREAD_RUNNING, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_SEQ_CST))
 			break;
 	}
 	/* Bounded, see the prologue. Pairs with the release in finish_switch(). */
@@ -466,7 +495,7 @@ static enum steal steal(unsigned cpu)
 			result = STEAL_AGAIN;
 			continue;
 		}
-		list_foreach (n, &rq->queue) {
+		list_foreach(n, &rq->queue) {
 			struct uk_thread *t = list_entry(n, struct uk_thread, rq_node);
 
 			if (!sched_allowed(t, cpu))
@@ -491,6 +520,34 @@ static enum steal steal(unsigned cpu)
 	return result;
 }
 
+/* Wait a moment for work with interrupts on, idle bit set. */
+static void idle_poll(struct rq *rq, unsigned cpu)
+{
+	uint64_t end = plat_monotonic_ns() + rq->poll_ns;
+
+	arch_irq_enable();
+	/* A cleared idle bit: somebody sends us to steal. */
+	while (!queued_on(rq) && cpumask_test(&sched.idle, cpu) && plat_monotonic_ns() < end)
+		__asm__ volatile("nop; pause");
+	arch_irq_disable();
+}
+
+/* Halt until an interrupt; the idle bit is set and the last look found nothing. Interrupts off. */
+static void idle_halt(struct rq *rq)
+{
+	uint64_t start = plat_monotonic_ns();
+
+	mm_cpu_enter_idle();
+	plat_wait_for_interrupt();
+	arch_irq_disable();
+	mm_cpu_leave_idle();
+	/* Short halts: poll before the next ones. Long ones: sooner or later not. */
+	if (plat_monotonic_ns() - start < IDLE_SHORT_NS)
+		rq->poll_ns = IDLE_POLL_NS;
+	else
+		rq->poll_ns /= 2;
+}
+
 static void __attribute__((noreturn)) idle_loop(unsigned cpu)
 {
 	struct rq *rq = &rqs[cpu];
@@ -504,15 +561,17 @@ static void __attribute__((noreturn)) idle_loop(unsigned cpu)
 		}
 		/* Full barrier between showing ourselves and the scan: pairs with enqueue_on() and schedule(). */
 		cpumask_test_and_set_atomic(&sched.idle, cpu);
+		if (rq->poll_ns >= IDLE_POLL_NS / 8)
+			idle_poll(rq, cpu);
 		/* pairs with wake_halted() */
 		__atomic_exchange_n(&rq->halted, 1, __ATOMIC_SEQ_CST);
-		r = queued_on(rq) ? STEAL_GOT : steal(cpu);
-		if (r == STEAL_NONE) {
-			mm_cpu_enter_idle();
-			plat_wait_for_interrupt();
-			arch_irq_disable();
-			mm_cpu_leave_idle();
-		}
+		/*
+		 * A bit that is gone now was cleared by somebody who saw halted 0: we owe a look around, and must
+		 * show up again.
+		 */
+		r = queued_on(rq) || !cpumask_test(&sched.idle, cpu) ? STEAL_GOT : steal(cpu);
+		if (r == STEAL_NONE)
+			idle_halt(rq);
 		__atomic_store_n(&rq->halted, 0, __ATOMIC_RELAXED);
 		cpumask_test_and_clear_atomic(&sched.idle, cpu);
 		if (r == STEAL_AGAIN) {
@@ -547,7 +606,10 @@ void thread_yield(void)
 	unsigned long flags = arch_irq_save();
 	unsigned cpu = cpu_id();
 
-	/* With nothing queued here look further, or a thread that yields until another one acts could starve it in `coop`. */
+	/*
+	 * With nothing queued here look further, or a thread that yields until another one acts could starve it in
+	 * `coop`.
+	 */
 	if (queued_on(&rqs[cpu]) || steal(cpu) == STEAL_GOT)
 		schedule(false);
 	arch_irq_restore(flags);
@@ -568,7 +630,10 @@ void sched_evict(struct uk_thread *t, unsigned cpu)
 	uk_spin_lock_irqsave(&rq->lock, flags);
 	/* on_rq names this queue only under its lock. */
 	if (__atomic_load_n(&t->on_rq, __ATOMIC_RELAXED) == (int)cpu + 1) {
-		/* In the middle of its switch away: bounded as in thread_wake(), that part of a switch takes no lock. */
+		/*
+		 * In the middle of its switch away: bounded as in thread_wake(), that part of a switch takes no
+		 * lock.
+		 */
 		while (unlikely(__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)))
 			__asm__ volatile("pause");
 		queue_del_locked(rq, t);
@@ -622,7 +687,7 @@ static void push_balance(unsigned cpu)
 	}
 	uk_spin_lock(&rq->lock);
 	if (to != cpu && rq->nr_queued >= fewest + 2) {
-		list_foreach (n, &rq->queue) {
+		list_foreach(n, &rq->queue) {
 			struct uk_thread *t = list_entry(n, struct uk_thread, rq_node);
 
 			if (sched_allowed(t, to)) {

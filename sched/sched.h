@@ -2,15 +2,17 @@
 /*
  * Threads and the scheduler.
  *
- * Each CPU has a run queue with its own lock (irq-safe); nothing global is taken on the switch path. A thread is woken to
- * its last CPU if that is idle, else to an idle one, else queued on its last CPU; idle CPUs steal before they halt.
+ * Each CPU has a run queue with its own lock (irq-safe); nothing global is taken on the switch path. A thread is
+ * woken to its last CPU if that is idle, else to an idle one, else queued on its last CPU; idle CPUs steal before
+ * they halt.
  *
  * Blocking protocol: `state` is RUNNING, BLOCKING, BLOCKED or EXITED.
  *	thread_prepare_block();			state = BLOCKING (seq_cst)
  *	check the condition again, or queue oneself under the lock that the waker takes
  *	thread_block();  or  thread_cancel_block();
- * A wake-up between the two turns BLOCKING back into RUNNING, so thread_block() returns at once: no wake-up is lost.
- * thread_wake() may be called by any context on any CPU; spurious wake-ups are possible, so callers loop on their condition.
+ * A wake-up between the two turns BLOCKING back into RUNNING, so thread_block() returns at once: no wake-up is
+ * lost. thread_wake() may be called by any context on any CPU; spurious wake-ups are possible, so callers loop on
+ * their condition.
  */
 #pragma once
 
@@ -36,34 +38,34 @@ enum thread_state {
 #define TF_SIGPENDING (1u << 0) /* an unblocked signal may be pending */
 
 struct uk_thread {
-	struct arch_context ctx;    /* saved while not running */
-	uintptr_t kstack_base;	    /* [I] */
-	uint32_t flags;		    /* [a] TF_*, at a fixed offset for assembly */
-	int state;		    /* [a] enum thread_state */
-	int on_cpu;		    /* [a] 1 while a CPU executes it, until the switch away is complete */
-	int last_cpu;		    /* [a] */
-	int tid;		    /* [I] */
-	int is_idle;		    /* [I] */
-	struct list rq_node;	    /* [lock of that queue] */
-	int on_rq;		    /* [a] CPU + 1 whose queue it is in, 0: none; changes under that queue's lock */
-	int kstack_owned;	    /* [I] stack came from mm_kstack_alloc() */
-	uintptr_t kstack_top;	    /* [I] */
-	struct cpumask affinity;    /* [a] by word; written under affinity_lock */
+	struct arch_context ctx; /* saved while not running */
+	uintptr_t kstack_base;	 /* [I] */
+	uint32_t flags;		 /* [a] TF_*, at a fixed offset for assembly */
+	int state;		 /* [a] enum thread_state */
+	int on_cpu;		 /* [a] 1 while a CPU executes it, until the switch away is complete */
+	int last_cpu;		 /* [a] */
+	int tid;		 /* [I] */
+	int is_idle;		 /* [I] */
+	struct list rq_node;	 /* [lock of that queue] */
+	int on_rq;		 /* [a] CPU + 1 whose queue it is in, 0: none; changes under that queue's lock */
+	int kstack_owned;	 /* [I] stack came from mm_kstack_alloc() */
+	uintptr_t kstack_top;	 /* [I] */
+	struct cpumask affinity; /* [a] by word; written under affinity_lock */
 	struct uk_spinlock affinity_lock;
-	char name[24];		    /* [I] */
-	uint64_t run_ns;	    /* [c] CPU time, added up at switches */
-	uint64_t run_start;	    /* [c] */
+	char name[24];	    /* [I] */
+	uint64_t run_ns;    /* [c] CPU time, added up at switches */
+	uint64_t run_start; /* [c] */
 	/* start of the thread */
-	void (*fn)(void *);	    /* [I] */
-	void *arg;		    /* [I] */
-	uintptr_t app_sp;	    /* [I] 0: runs on its kernel stack */
+	void (*fn)(void *); /* [I] */
+	void *arg;	    /* [I] */
+	uintptr_t app_sp;   /* [I] 0: runs on its kernel stack */
 	/* posix: */
-	uint32_t *clear_tid;	    /* [c] CLONE_CHILD_CLEARTID address or NULL */
-	void *posix;		    /* [I] struct posix_thread: signals etc.; NULL for pure kernel threads */
+	uint32_t *clear_tid;	      /* [c] CLONE_CHILD_CLEARTID address or NULL */
+	void *posix;		      /* [I] struct posix_thread: signals etc.; NULL for pure kernel threads */
 	void (*release)(void *posix); /* [I] see thread_attr */
-	struct list all_node;	    /* [thread list lock] */
-	struct list tid_node;	    /* [thread list lock] hash chain */
-	int refs;		    /* [a] tid look-ups hold one */
+	struct list all_node;	      /* [thread list lock] */
+	struct list tid_node;	      /* [thread list lock] hash chain */
+	int refs;		      /* [a] tid look-ups hold one */
 };
 
 #define UK_THREAD_FLAGS_OFFSET 24
@@ -73,8 +75,8 @@ struct thread_attr {
 	const char *name;
 	void (*fn)(void *);
 	void *arg;
-	uintptr_t app_sp;   /* application stack pointer to start on, or 0 for the kernel stack */
-	uintptr_t tp;	    /* FS base */
+	uintptr_t app_sp;		/* application stack pointer to start on, or 0 for the kernel stack */
+	uintptr_t tp;			/* FS base */
 	const struct cpumask *affinity; /* NULL: inherit from the creator, or all */
 	void *posix;
 	/*
@@ -94,25 +96,41 @@ struct uk_thread *thread_create(const struct thread_attr *attr);
 void thread_start(struct uk_thread *t);
 /* Throw away a thread that was created but will not be started. Does not call `release`. */
 void thread_discard(struct uk_thread *t);
-/* End the calling thread. Its kernel stack is freed by whoever runs next on this CPU. posix calls its exit hook before. */
+/*
+ * End the calling thread. Its kernel stack is freed by whoever runs next on this CPU. posix calls its exit hook
+ * before.
+ */
 void thread_exit(void) __attribute__((noreturn));
 
 void thread_prepare_block(void);
 void thread_cancel_block(void);
-/* Not with a spin lock held or in an interrupt. Between prepare and here nothing else may block (no mutex, no sleep). */
+/*
+ * Not with a spin lock held or in an interrupt. Between prepare and here nothing else may block (no mutex, no
+ * sleep).
+ */
 void thread_block(void);
-/* thread_block() with a deadline (ns, monotonic; UINT64_MAX: none). True: the deadline passed (a wake-up may have come as well). */
+/*
+ * thread_block() with a deadline (ns, monotonic; UINT64_MAX: none). True: the deadline passed (a wake-up may have
+ * come as well).
+ */
 bool thread_block_until(uint64_t deadline_ns);
 void thread_wake(struct uk_thread *t);
 
-/* Let others run; also takes work over from other CPUs if nothing is queued here. (Not named sched_yield: musl has that symbol.) */
+/*
+ * Let others run; also takes work over from other CPUs if nothing is queued here. (Not named sched_yield: musl has
+ * that symbol.)
+ */
 void thread_yield(void);
-/* Sleep until the deadline or a wake-up, a spurious one too: a caller that wants the time to pass loops. 0, or -EINTR if a signal is pending. */
+/*
+ * Sleep until the deadline or a wake-up, a spurious one too: a caller that wants the time to pass loops. 0, or
+ * -EINTR if a signal is pending.
+ */
 int thread_sleep_until(uint64_t deadline_ns);
 
 /*
- * Affinity: 0, -EINVAL if no configured CPU is in the set. On return the thread does not run outside the set (if it is
- * current: it has moved). Thread context, may sleep; the caller holds a reference. Moves a running thread in `coop` mode too.
+ * Affinity: 0, -EINVAL if no configured CPU is in the set. On return the thread does not run outside the set (if it
+ * is current: it has moved). Thread context, may sleep; the caller holds a reference. Moves a running thread in
+ * `coop` mode too.
  */
 int thread_set_affinity(struct uk_thread *t, const struct cpumask *set);
 void thread_get_affinity(struct uk_thread *t, struct cpumask *set);
@@ -131,7 +149,10 @@ void thread_foreach(void (*fn)(struct uk_thread *t, void *arg), void *arg);
 
 /* "preempt" or "coop"; before sched_init(). */
 extern bool sched_preemptive;
-/* Boot CPU: turns the boot context into a thread (tid 1 is left for the main thread), creates the idle threads of all CPUs. */
+/*
+ * Boot CPU: turns the boot context into a thread (tid 1 is left for the main thread), creates the idle threads of
+ * all CPUs.
+ */
 void sched_init(void);
 /* upcalls; sched_preempt() also serves voluntary calls from preempt_resched_slow(), interrupts off around it */
 void sched_timer(void);

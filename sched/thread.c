@@ -2,21 +2,24 @@
 /*
  * Life of a thread: creation, exit, tids, references, affinity, lists. (Who runs where and when: sched.c.)
  *
- * A thread is NEW until thread_start(), then one of the running and blocking states, then EXITED for ever. One reference belongs to the thread
- * itself; it is dropped by thread_reap() on the CPU that switched away from it for the last time. A look-up by tid takes one under the list
- * lock, and thread_exit() takes the thread off the table under the same lock before it becomes EXITED; so whoever found a thread may use it
- * until thread_put(), if only to see that it has exited. Waking an exited thread does nothing. The kernel stack goes back to its pool
- * in thread_reap(), when no CPU is on it; the structure with the last reference.
+ * A thread is NEW until thread_start(), then one of the running and blocking states, then EXITED for ever. One
+ * reference belongs to the thread itself; it is dropped by thread_reap() on the CPU that switched away from it for
+ * the last time. A look-up by tid takes one under the list lock, and thread_exit() takes the thread off the table
+ * under the same lock before it becomes EXITED; so whoever found a thread may use it until thread_put(), if only to
+ * see that it has exited. Waking an exited thread does nothing. The kernel stack goes back to its pool in
+ * thread_reap(), when no CPU is on it; the structure with the last reference.
  *
- * Affinity. thread_set_affinity() changes the mask (by word, sequentially consistent), then reads last_cpu. An enqueuer
- * queues, stores last_cpu, then reads the mask and takes the thread back if the CPU is excluded (enqueue_on()). Store buffering with full
- * barriers: either it saw the new mask or we see which queue it chose. We lock the queue of an excluded last_cpu: a
- * section before ours has left the thread in that queue, where we take it, or running, where we interrupt the CPU and wait until it let
- * go; a section after ours sees the new mask, so a preempted thread moves on (schedule()). Hence no check at the pick: the
- * thread is never left in a queue of a CPU outside its mask. (Model: tests/host/sched_model.c, affine and requeue.)
+ * Affinity. thread_set_affinity() changes the mask (by word, sequentially consistent), then reads last_cpu. An
+ * enqueuer queues, stores last_cpu, then reads the mask and takes the thread back if the CPU is excluded
+ * (enqueue_on()). Store buffering with full barriers: either it saw the new mask or we see which queue it chose. We
+ * lock the queue of an excluded last_cpu: a section before ours has left the thread in that queue, where we take
+ * it, or running, where we interrupt the CPU and wait until it let go; a section after ours sees the new mask, so a
+ * preempted thread moves on (schedule()). Hence no check at the pick: the thread is never left in a queue of a CPU
+ * outside its mask. (Model: tests/host/sched_model.c, affine and requeue.)
  *
- * Locks: the list lock (irq-safe, a leaf) guards table, list, count and tid numbers; it is not on the switch path. Memory: a
- * slab for the structure, the pool of kernel stacks. Out of memory: thread_create() returns NULL and has undone everything.
+ * Locks: the list lock (irq-safe, a leaf) guards table, list, count and tid numbers; it is not on the switch path.
+ * Memory: a slab for the structure, the pool of kernel stacks. Out of memory: thread_create() returns NULL and has
+ * undone everything.
  */
 #include "lib/errno.h"
 #include "lib/fmt.h"
@@ -28,20 +31,20 @@
 #include "sched/internal.h"
 #include "sched/sched.h"
 
-#define TID_MAX 0x3fffff
-#define TID_BUCKETS 256
+#define TID_MAX	      0x3fffff
+#define TID_BUCKETS   256
 #define EVICT_POLL_NS 50000
-#define REPORT_MAX 64
+#define REPORT_MAX    64
 
 static struct slab_cache thread_cache = SLAB_CACHE("thread", struct uk_thread);
 
 static struct {
 	struct uk_spinlock lock;
 	bool ready;
-	struct list all;		     /* [lock] live threads, oldest first, without the idle ones */
-	struct list by_tid[TID_BUCKETS];     /* [lock] */
-	unsigned count;			     /* [lock to write, a to read] length of `all` */
-	int next_tid;			     /* [lock] */
+	struct list all;			 /* [lock] live threads, oldest first, without the idle ones */
+	struct list by_tid[TID_BUCKETS];	 /* [lock] */
+	unsigned count;				 /* [lock to write, a to read] length of `all` */
+	int next_tid;				 /* [lock] */
 	struct uk_thread *idle[CONFIG_MAX_CPUS]; /* [I] for the report */
 } threads;
 
@@ -54,7 +57,7 @@ static struct uk_thread *lookup_locked(int tid)
 {
 	struct list *b = bucket_of(tid);
 
-	list_foreach (n, b) {
+	list_foreach(n, b) {
 		struct uk_thread *t = list_entry(n, struct uk_thread, tid_node);
 
 		if (t->tid == tid)
@@ -275,7 +278,7 @@ void thread_foreach(void (*fn)(struct uk_thread *t, void *arg), void *arg)
 
 	uk_spin_lock_irqsave(&threads.lock, flags);
 	if (threads.ready)
-		list_foreach_safe (n, tmp, &threads.all)
+		list_foreach_safe(n, tmp, &threads.all)
 			fn(list_entry(n, struct uk_thread, all_node), arg);
 	uk_spin_unlock_irqrestore(&threads.lock, flags);
 }
@@ -341,10 +344,11 @@ void thread_get_affinity(struct uk_thread *t, struct cpumask *set)
 
 static void report_thread(const struct uk_thread *t)
 {
-	static const char *const names[] = {"runnable", "blocking", "blocked", "exited", "new"};
+	static const char *const names[] = { "runnable", "blocking", "blocked", "exited", "new" };
 	int s = __atomic_load_n(&t->state, __ATOMIC_RELAXED);
 
-	plat_log('C', "thread %d %s: %s%s cpu %d", t->tid, t->name, s >= 0 && s < (int)ARRAY_SIZE(names) ? names[s] : "?",
+	plat_log('C', "thread %d %s: %s%s cpu %d", t->tid, t->name,
+		 s >= 0 && s < (int)ARRAY_SIZE(names) ? names[s] : "?",
 		 __atomic_load_n(&t->on_cpu, __ATOMIC_RELAXED) ? ", running" : "",
 		 __atomic_load_n(&t->last_cpu, __ATOMIC_RELAXED));
 }
@@ -356,7 +360,10 @@ void sched_report(void)
 	if (!threads.ready)
 		return;
 	plat_log('C', "threads: %u", thread_count());
-	/* No lock: the machine has stopped, perhaps while one was held. The bound is for a list in the middle of a change. */
+	/*
+	 * No lock: the machine has stopped, perhaps while one was held. The bound is for a list in the middle of a
+	 * change.
+	 */
 	for (struct list *n = threads.all.next; n && n != &threads.all && left; n = n->next, left--)
 		report_thread(list_entry(n, struct uk_thread, all_node));
 }

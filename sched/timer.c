@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Software timers: per CPU a red-black tree ordered by (deadline, address), and the one hardware one-shot it shares with the
- * scheduler's time slice.
+ * Software timers: per CPU a red-black tree ordered by (deadline, address), and the one hardware one-shot it shares
+ * with the scheduler's time slice.
  *
- * A timer is unarmed (cpu -1), armed (cpu == home, in that CPU's tree) or firing (cpu -1 again, or re-armed by its own
- * callback, and `running` of its home CPU points to it). All of it changes under the home CPU's lock, which is irq-safe, a
- * leaf (nothing is taken inside it), and not held while a callback runs. A timer is armed only on the calling CPU, with
- * interrupts off from reading the CPU number on, so the tree and the hardware of a CPU are only ever fed by that CPU; other
- * CPUs may take a timer out.
+ * A timer is unarmed (cpu -1), armed (cpu == home, in that CPU's tree) or firing (cpu -1 again, or re-armed by its
+ * own callback, and `running` of its home CPU points to it). All of it changes under the home CPU's lock, which is
+ * irq-safe, a leaf (nothing is taken inside it), and not held while a callback runs. A timer is armed only on the
+ * calling CPU, with interrupts off from reading the CPU number on, so the tree and the hardware of a CPU are only
+ * ever fed by that CPU; other CPUs may take a timer out.
  *
- * timer_cancel() finds the lock through `home`, which does not change while the timer is armed or firing. It returns only
- * when `running` no longer points to the timer; after the callback the engine touches its own `running` alone. So a timer
- * on a stack may go as soon as cancel returned. Two CPUs arming or cancelling one timer at once is the owner's bug, except
- * that cancel may meet the callback anywhere. Waiting for a callback cannot deadlock: it runs with interrupts off on
- * another CPU (on this one it would have to be below us on the stack, which is excluded), waits for nobody but the owners of the
- * locks it takes, and the caller of cancel holds none of these.
+ * timer_cancel() finds the lock through `home`, which does not change while the timer is armed or firing. It
+ * returns only when `running` no longer points to the timer; after the callback the engine touches its own
+ * `running` alone. So a timer on a stack may go as soon as cancel returned. Two CPUs arming or cancelling one timer
+ * at once is the owner's bug, except that cancel may meet the callback anywhere. Waiting for a callback cannot
+ * deadlock: it runs with interrupts off on another CPU (on this one it would have to be below us on the stack,
+ * which is excluded), waits for nobody but the owners of the locks it takes, and the caller of cancel holds none of
+ * these.
  *
  * The one-shot is programmed lazily: moved forward when something earlier comes, never moved back. A shot that finds
  * nothing due costs one interrupt and programs the right time; in exchange a switch or a cancel touches no hardware.
@@ -92,7 +93,10 @@ void timer_init(struct timer *t, void (*fn)(struct timer *))
 void timer_program(void)
 {
 	struct timer_cpu *tc = &timer_cpus[cpu_id()];
-	/* Relaxed: only this CPU makes `first` earlier; a remote cancel makes it later, and then we wake once for nothing. */
+	/*
+	 * Relaxed: only this CPU makes `first` earlier; a remote cancel makes it later, and then we wake once for
+	 * nothing.
+	 */
 	uint64_t want = MIN(__atomic_load_n(&tc->first, __ATOMIC_RELAXED), tc->slice);
 
 	if (want < tc->hw) {
@@ -159,7 +163,10 @@ uint64_t timer_run_due(void)
 	uint64_t first;
 
 	uk_spin_lock(&tc->lock);
-	/* The clock is read once, so the loop ends: a callback re-arms in the future, or at worst catches up with `now`. */
+	/*
+	 * The clock is read once, so the loop ends: a callback re-arms in the future, or at worst catches up with
+	 * `now`.
+	 */
 	while (tc->first <= now) {
 		struct timer *t = timer_of(rb_first(&tc->tree));
 		void (*fn)(struct timer *) = t->fn;

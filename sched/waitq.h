@@ -5,16 +5,18 @@
  *	waiter				waker
  *	waitq_wait(&wq, ready);		ready = true; waitq_wake_all(&wq);
  *
- * No wake-up is lost: the waiter links itself and announces BLOCKING under the queue's lock and checks the condition after
- * that; the waker changes the condition and then takes the same lock. Whichever section comes first, either the waiter's
- * check sees the change or the waker sees the waiter. A thread is woken under the lock, which it must take itself to leave
- * the queue, so a waker never holds a pointer to a thread that is gone.
+ * No wake-up is lost: the waiter links itself and announces BLOCKING under the queue's lock and checks the
+ * condition after that; the waker changes the condition and then takes the same lock. Whichever section comes
+ * first, either the waiter's check sees the change or the waker sees the waiter. A thread is woken under the lock,
+ * which it must take itself to leave the queue, so a waker never holds a pointer to a thread that is gone.
  *
- * wake_one() takes the oldest waiter off the queue. One that is taken off and leaves for another reason (condition already
- * true, time-out, signal) passes the wake-up on, so it is not lost for the others; spurious wake-ups are the price.
+ * wake_one() takes the oldest waiter off the queue. One that is taken off and leaves for another reason (condition
+ * already true, time-out, signal) passes the wake-up on, so it is not lost for the others; spurious wake-ups are
+ * the price.
  *
  * The condition is evaluated several times, without the queue's lock, and must not sleep. Wait: thread context with
- * preemption on and no spin lock held. Wake: any context. Rank: the queue's lock is taken before a run queue's; it is irq-safe.
+ * preemption on and no spin lock held. Wake: any context. Rank: the queue's lock is taken before a run queue's; it
+ * is irq-safe.
  */
 #pragma once
 
@@ -37,8 +39,8 @@ struct waitq_entry {
 	struct uk_thread *thread; /* [I] */
 };
 
-#define WAITQ_INIT(name)                                                                  \
-	{                                                                                 \
+#define WAITQ_INIT(name)                                                                \
+	{                                                                               \
 		.lock = UK_SPINLOCK_INITIALIZER(), .waiters = LIST_INIT((name).waiters) \
 	}
 
@@ -65,45 +67,45 @@ bool waitq_wake_one(struct waitq *wq);
 unsigned waitq_wake_all(struct waitq *wq);
 
 /* Sleep until `cond` is true. */
-#define waitq_wait(wq, cond)                                      \
-	do {                                                      \
-		struct waitq_entry wq_e_;                         \
-		waitq_entry_init(&wq_e_);                         \
-		for (;;) {                                        \
-			waitq_prepare((wq), &wq_e_);              \
-			if (cond)                                 \
-				break;                            \
-			thread_block();                           \
-		}                                                 \
-		waitq_finish((wq), &wq_e_);                       \
+#define waitq_wait(wq, cond)                         \
+	do {                                         \
+		struct waitq_entry wq_e_;            \
+		waitq_entry_init(&wq_e_);            \
+		for (;;) {                           \
+			waitq_prepare((wq), &wq_e_); \
+			if (cond)                    \
+				break;               \
+			thread_block();              \
+		}                                    \
+		waitq_finish((wq), &wq_e_);          \
 	} while (0)
 
 /*
- * The same until the deadline (ns, monotonic; UINT64_MAX: none) and, if `intr`, until a signal is pending for the caller.
- * 0 (condition true), -ETIMEDOUT or -EINTR.
+ * The same until the deadline (ns, monotonic; UINT64_MAX: none) and, if `intr`, until a signal is pending for the
+ * caller. 0 (condition true), -ETIMEDOUT or -EINTR.
  */
-#define waitq_wait_until_(wq, cond, deadline, intr)                                               \
-	({                                                                                        \
-		struct waitq_entry wq_e_;                                                         \
-		uint64_t wq_dl_ = (deadline);                                                     \
-		int wq_r_;                                                                        \
-		waitq_entry_init(&wq_e_);                                                         \
-		for (;;) {                                                                        \
-			waitq_prepare((wq), &wq_e_);                                              \
-			wq_r_ = 0;                                                                \
-			if (cond)                                                                 \
-				break;                                                            \
-			wq_r_ = -EINTR;                                                           \
+#define waitq_wait_until_(wq, cond, deadline, intr)                                                              \
+	({                                                                                                       \
+		struct waitq_entry wq_e_;                                                                        \
+		uint64_t wq_dl_ = (deadline);                                                                    \
+		int wq_r_;                                                                                       \
+		waitq_entry_init(&wq_e_);                                                                        \
+		for (;;) {                                                                                       \
+			waitq_prepare((wq), &wq_e_);                                                             \
+			wq_r_ = 0;                                                                               \
+			if (cond)                                                                                \
+				break;                                                                           \
+			wq_r_ = -EINTR;                                                                          \
 			if ((intr) && (__atomic_load_n(&wq_e_.thread->flags, __ATOMIC_SEQ_CST) & TF_SIGPENDING)) \
-				break;                                                            \
-			wq_r_ = -ETIMEDOUT;                                                       \
-			if (wq_dl_ != UINT64_MAX && plat_monotonic_ns() >= wq_dl_)                \
-				break;                                                            \
-			thread_block_until(wq_dl_);                                               \
-		}                                                                                 \
-		waitq_finish((wq), &wq_e_);                                                       \
-		wq_r_;                                                                            \
+				break;                                                                           \
+			wq_r_ = -ETIMEDOUT;                                                                      \
+			if (wq_dl_ != UINT64_MAX && plat_monotonic_ns() >= wq_dl_)                               \
+				break;                                                                           \
+			thread_block_until(wq_dl_);                                                              \
+		}                                                                                                \
+		waitq_finish((wq), &wq_e_);                                                                      \
+		wq_r_;                                                                                           \
 	})
 
 #define waitq_wait_until(wq, cond, deadline) waitq_wait_until_(wq, cond, deadline, false)
-#define waitq_wait_intr(wq, cond, deadline) waitq_wait_until_(wq, cond, deadline, true)
+#define waitq_wait_intr(wq, cond, deadline)  waitq_wait_until_(wq, cond, deadline, true)

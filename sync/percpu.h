@@ -51,8 +51,8 @@ extern struct percpu percpu_areas[];
 	})
 #define percpu_write(field, v)                                                                                  \
 	({                                                                                                      \
-		__typeof__(((struct percpu *)0)->field) percpu_v_ = (v);                                        \
-		__asm__ volatile("mov %0, %%gs:%c1" ::"r"(percpu_v_), "i"(offsetof(struct percpu, field)) : "memory"); \
+		__typeof__(((struct percpu *)0)->field) percpu_w_ = (v);                                        \
+		__asm__ volatile("mov %0, %%gs:%c1" ::"r"(percpu_w_), "i"(offsetof(struct percpu, field)) : "memory"); \
 	})
 
 static inline struct uk_thread *current_thread(void)

@@ -27,25 +27,26 @@
 
 #include "lib/util.h"
 #include "sync/percpu.h"
+#include "sync/spin.h"
 
-#define READER 1ull
-#define READERS 0xffffull
-#define READER_WAITS (1ull << 16)
+#define READER		1ull
+#define READERS		0xffffull
+#define READER_WAITS	(1ull << 16)
 #define READERS_WAITING (0xffffull << 16)
-#define WRITER_WAITS (1ull << 32)
+#define WRITER_WAITS	(1ull << 32)
 #define WRITERS_WAITING (0xffffull << 32)
-#define WRITER (1ull << 48)
-#define TURN (1ull << 49)
-#define TURNS (~0ull << 49)
+#define WRITER		(1ull << 48)
+#define TURN		(1ull << 49)
+#define TURNS		(~0ull << 49)
 
 static inline bool swap_word(struct rwspin *l, uint64_t *old, uint64_t new, int order)
 {
 	return __atomic_compare_exchange_n(&l->word, old, new, true, order, __ATOMIC_RELAXED);
 }
 
-static inline void wait_a_little(void (*relax)(void))
+static inline void wait_a_little(void (*relax)(void), unsigned *looks)
 {
-	__builtin_ia32_pause();
+	spin_wait(looks);
 	if (relax)
 		relax();
 }
@@ -53,6 +54,7 @@ static inline void wait_a_little(void (*relax)(void))
 static __noinline void read_lock_slow(struct rwspin *l, void (*relax)(void))
 {
 	uint64_t w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
+	unsigned looks = 0;
 
 	for (;;) {
 		if (!(w & (WRITER | WRITERS_WAITING))) {
@@ -65,7 +67,7 @@ static __noinline void read_lock_slow(struct rwspin *l, void (*relax)(void))
 	}
 	/* pairs with the release in write_leave(), which made this reader one of those inside */
 	while (((__atomic_load_n(&l->word, __ATOMIC_ACQUIRE) ^ w) & TURNS) == 0)
-		wait_a_little(relax);
+		wait_a_little(relax, &looks);
 }
 
 void rwspin_read_lock(struct rwspin *l, void (*relax)(void))
@@ -106,6 +108,7 @@ void rwspin_write_lock(struct rwspin *l, void (*relax)(void))
 {
 	uint64_t w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
 	uint64_t waiting = 0;
+	unsigned looks = 0;
 
 	preempt_disable();
 	for (;;) {
@@ -117,7 +120,7 @@ void rwspin_write_lock(struct rwspin *l, void (*relax)(void))
 			if (swap_word(l, &w, w + WRITER_WAITS, __ATOMIC_RELAXED))
 				waiting = WRITER_WAITS;
 		} else {
-			wait_a_little(relax);
+			wait_a_little(relax, &looks);
 			w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
 		}
 	}

@@ -50,7 +50,7 @@ static void write_cr4(uint64_t v)
 	__asm__ volatile("mov %0, %%cr4" ::"r"(v) : "memory");
 }
 
-static void discover(void)
+static __cold void discover(void)
 {
 	uint32_t r[4], max;
 
@@ -69,7 +69,7 @@ static void discover(void)
 	cpu.pages_1g = r[3] & (1u << 26);
 }
 
-void arch_cpu_init(void)
+__cold void arch_cpu_init(void)
 {
 	uint64_t cr4 = read_cr4() | CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 	uint32_t r[4];
@@ -91,7 +91,6 @@ void arch_cpu_init(void)
 			cpu.xsize = r[1]; /* for what XCR0 enables now */
 		}
 	}
-	arch_xstate_reset();
 }
 
 bool arch_has_1g_pages(void)

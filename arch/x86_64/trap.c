@@ -71,7 +71,7 @@ struct extable_entry {
 };
 extern const struct extable_entry __extable_start[], __extable_end[];
 
-static void fill_tables(void)
+static __cold void fill_tables(void)
 {
 	traps.gdt[SEL_CODE / 8] = 0x00af9b000000ffffull;
 	traps.gdt[SEL_DATA / 8] = 0x00cf93000000ffffull;
@@ -101,7 +101,7 @@ int arch_trap_prepare_cpu(unsigned cpu)
 	return 0;
 }
 
-void arch_trap_init_cpu(unsigned cpu)
+__cold void arch_trap_init_cpu(unsigned cpu)
 {
 	struct tss *tss = &traps.tss[cpu];
 	uint64_t base = (uintptr_t)tss, top;
@@ -150,7 +150,7 @@ bool arch_trap_fixup(struct trap_frame *f)
 	return false;
 }
 
-const char *arch_trap_name(unsigned vector)
+__cold const char *arch_trap_name(unsigned vector)
 {
 	static const char names[][28] = {
 		"divide error", "debug exception", "NMI", "breakpoint", "overflow", "bound range exceeded", "invalid instruction",

@@ -219,7 +219,10 @@ static inline void uk_pfree(struct uk_alloc *a, void *ptr, unsigned long num_pag
 	uk_do_pfree(a, ptr, num_pages);
 }
 
-/* Give memory to an allocator for ever. 0, -EINVAL (too small), -ENOMEM, or -ENOTSUP. */
+/*
+ * Give memory to an allocator for ever: readable, writable and resident or charged, because touching it may not fail any more.
+ * 0, -EINVAL (too small, or no memory), -ENOMEM, or -ENOTSUP.
+ */
 static inline int uk_alloc_addmem(struct uk_alloc *a, void *base, __sz size)
 {
 	return a->addmem ? a->addmem(a, base, size) : -ENOTSUP;

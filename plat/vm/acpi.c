@@ -11,6 +11,7 @@
 
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "lib/util.h"
 
 struct rsdp {
 	char signature[8];
@@ -34,17 +35,17 @@ _Static_assert(sizeof(struct sdt) == 36, "format");
 
 #define SDT_MAX (1u << 20)
 
-static uint32_t get32(const uint8_t *p)
+static __cold uint32_t get32(const uint8_t *p)
 {
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-static uint64_t get64(const uint8_t *p)
+static __cold uint64_t get64(const uint8_t *p)
 {
 	return get32(p) | (uint64_t)get32(p + 4) << 32;
 }
 
-static bool sums_to_zero(const void *p, size_t len)
+static __cold bool sums_to_zero(const void *p, size_t len)
 {
 	const uint8_t *b = p;
 	uint8_t sum = 0;
@@ -54,12 +55,12 @@ static bool sums_to_zero(const void *p, size_t len)
 	return sum == 0;
 }
 
-static const struct rsdp *check_rsdp(const struct rsdp *r)
+static __cold const struct rsdp *check_rsdp(const struct rsdp *r)
 {
 	return r && !memcmp(r->signature, "RSD PTR ", 8) && sums_to_zero(r, RSDP_V1_SIZE) ? r : NULL;
 }
 
-static const struct rsdp *find_rsdp(uint64_t pa, acpi_map_fn *map)
+static __cold const struct rsdp *find_rsdp(uint64_t pa, acpi_map_fn *map)
 {
 	const uint8_t *area;
 
@@ -72,7 +73,7 @@ static const struct rsdp *find_rsdp(uint64_t pa, acpi_map_fn *map)
 	return NULL;
 }
 
-static const struct sdt *get_table(uint64_t pa, acpi_map_fn *map)
+static __cold const struct sdt *get_table(uint64_t pa, acpi_map_fn *map)
 {
 	const struct sdt *t = pa ? map(pa, sizeof(*t)) : NULL;
 	uint32_t len;
@@ -84,7 +85,7 @@ static const struct sdt *get_table(uint64_t pa, acpi_map_fn *map)
 	return t && sums_to_zero(t, len) ? t : NULL;
 }
 
-static void add_cpu(struct acpi_info *out, uint32_t apic_id)
+static __cold void add_cpu(struct acpi_info *out, uint32_t apic_id)
 {
 	for (unsigned i = 0; i < out->cpus; i++)
 		if (out->apic_id[i] == apic_id)
@@ -95,7 +96,7 @@ static void add_cpu(struct acpi_info *out, uint32_t apic_id)
 		out->cpus_left_out++;
 }
 
-static void parse_madt(const struct sdt *t, struct acpi_info *out)
+static __cold void parse_madt(const struct sdt *t, struct acpi_info *out)
 {
 	const uint8_t *p = (const uint8_t *)t + 44, *end = (const uint8_t *)t + t->length;
 
@@ -123,7 +124,7 @@ static void parse_madt(const struct sdt *t, struct acpi_info *out)
 	}
 }
 
-static void parse_fadt(const struct sdt *t, struct acpi_info *out)
+static __cold void parse_fadt(const struct sdt *t, struct acpi_info *out)
 {
 	const uint8_t *p = (const uint8_t *)t;
 	uint32_t port, flags;
@@ -141,7 +142,7 @@ static void parse_fadt(const struct sdt *t, struct acpi_info *out)
 	out->century = p[108];
 }
 
-int acpi_parse(uint64_t rsdp, acpi_map_fn *map, struct acpi_info *out)
+__cold int acpi_parse(uint64_t rsdp, acpi_map_fn *map, struct acpi_info *out)
 {
 	const struct rsdp *r;
 	const struct sdt *root = NULL;

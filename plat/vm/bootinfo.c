@@ -40,14 +40,14 @@ static struct {
 	char cmdline[CMDLINE_MAX];
 } boot;
 
-static const void *early(uint64_t pa, uint64_t len)
+static __cold const void *early(uint64_t pa, uint64_t len)
 {
 	if (!pa || pa >= EARLY_MAP_END || len > EARLY_MAP_END - pa)
 		plat_boot_error("the loader's data at 0x%lx is out of reach", pa);
 	return arch_phys_to_virt(pa);
 }
 
-void bootinfo_init(void)
+__cold void bootinfo_init(void)
 {
 	const struct pvh_start_info *si = early(boot_start_info, sizeof(*si));
 	struct plat_mem reserved[4];
@@ -95,7 +95,7 @@ paddr_t bootinfo_rsdp(void)
 	return boot.rsdp;
 }
 
-bool bootinfo_cmdline_has(const char *word)
+__cold bool bootinfo_cmdline_has(const char *word)
 {
 	const char *s = boot.cmdline;
 	size_t len = str_len(word);

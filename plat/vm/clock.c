@@ -223,14 +223,14 @@ const char *clock_source(void)
 
 static struct cal_sample first_look;
 
-void clock_start(void)
+__cold void clock_start(void)
 {
 	lapic_timer_count(FREE_RUN);
 	first_look = cal_sample(read_tsc, read_lapic);
 }
 
 /* APIC counts per ns when nobody says: by the clock itself, over what has passed since clock_start(). */
-static uint64_t measure_lapic(void)
+static __cold uint64_t measure_lapic(void)
 {
 	struct cal_sample s = cal_sample(read_tsc, read_lapic);
 	uint64_t ns = clock_scale(s.tsc - first_look.tsc, clk.mult);
@@ -238,7 +238,7 @@ static uint64_t measure_lapic(void)
 	return clock_ratio((s.ref - first_look.ref) & FREE_RUN, MAX(ns, 1ull));
 }
 
-static void use_kvmclock(void)
+static __cold void use_kvmclock(void)
 {
 	uint64_t since_entry, now;
 	bool stable;
@@ -251,7 +251,7 @@ static void use_kvmclock(void)
 	clk.source = "kvmclock";
 }
 
-void clock_finish(const struct acpi_info *acpi)
+__cold void clock_finish(const struct acpi_info *acpi)
 {
 	enum hw_hypervisor hv = hw_features.hypervisor;
 	uint64_t seconds;

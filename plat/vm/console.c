@@ -72,7 +72,7 @@ static void set_ier(struct port *p, uint8_t ier)
 	arch_out8(p->base + REG_IER, ier);
 }
 
-void console_init(bool framed)
+__cold void console_init(bool framed)
 {
 	con.framed = framed;
 	for (unsigned i = 0; i < 2; i++) {
@@ -91,7 +91,7 @@ void console_init(bool framed)
 	}
 }
 
-void console_enable_irq(uint32_t dest)
+__cold void console_enable_irq(uint32_t dest)
 {
 	unsigned long flags;
 

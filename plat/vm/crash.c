@@ -35,7 +35,7 @@ static struct {
 } crash = { .owner = NO_CPU };
 
 /* One or two frames of a chain may lead from a kernel stack to an application's: only the format is checked. */
-static void backtrace(uint64_t rip, uint64_t rbp)
+static __cold void backtrace(uint64_t rip, uint64_t rbp)
 {
 	for (unsigned i = 0; i < BACKTRACE_MAX && rip; i++) {
 		uint64_t next, ret;
@@ -48,7 +48,21 @@ static void backtrace(uint64_t rip, uint64_t rbp)
 	}
 }
 
-static void print_registers(const struct trap_frame *f)
+/* Where there is no code (a wild jump, rip 0) nobody has made a frame: the caller's address is on top of the stack. */
+static __cold void backtrace_from(const struct trap_frame *f)
+{
+	const uint64_t from = (uintptr_t)__text_start, to = (uintptr_t)__text_end;
+	uint64_t caller;
+
+	if ((f->rip < from || f->rip >= to) && arch_safe_read(f->rsp, &caller) && caller >= from && caller < to) {
+		plat_log('C', "    0x%lx", f->rip);
+		backtrace(caller, f->rbp);
+	} else {
+		backtrace(f->rip, f->rbp);
+	}
+}
+
+static __cold void print_registers(const struct trap_frame *f)
 {
 	plat_log('C', "  rip 0x%lx  rflags 0x%lx  rsp 0x%lx  rbp 0x%lx", f->rip, f->rflags, f->rsp, f->rbp);
 	plat_log('C', "  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
@@ -105,7 +119,7 @@ static void begin(const struct trap_frame *f)
 	control_take_over();
 }
 
-static void __attribute__((noreturn)) report(const struct trap_frame *f, const char *what)
+static void __noinline __attribute__((noreturn)) report(const struct trap_frame *f, const char *what)
 {
 	unsigned self = cpu_id(), n = plat_cpu_count();
 
@@ -114,10 +128,10 @@ static void __attribute__((noreturn)) report(const struct trap_frame *f, const c
 	if (f) {
 		print_registers(f);
 		plat_log('C', "  backtrace of CPU %u:", self);
-		backtrace(f->rip, f->rbp);
+		backtrace_from(f);
 	} else {
 		plat_log('C', "  backtrace of CPU %u:", self);
-		backtrace((uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_frame_address(0));
+		backtrace((uintptr_t)__builtin_return_address(0), *(const uint64_t *)__builtin_frame_address(0));
 	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct trap_frame *o = crash.stopped[i];
@@ -138,7 +152,7 @@ static void __attribute__((noreturn)) report(const struct trap_frame *f, const c
 	control_end(134);
 }
 
-void plat_crash(struct trap_frame *f, const char *fmt, ...)
+__cold void plat_crash(struct trap_frame *f, const char *fmt, ...)
 {
 	char what[240];
 	va_list ap;
@@ -150,7 +164,7 @@ void plat_crash(struct trap_frame *f, const char *fmt, ...)
 	report(f, what);
 }
 
-void crash_trap(struct trap_frame *f, uintptr_t addr)
+__cold void crash_trap(struct trap_frame *f, uintptr_t addr)
 {
 	char what[240];
 	const char *name = arch_trap_name((unsigned)f->vector);

@@ -5,6 +5,7 @@
  *
  * Runs once on the boot CPU; the result is immutable. No memory, no locks. Tested with a fake in tests/host/plat_hw.c.
  */
+#include "lib/util.h"
 #include "plat/vm/hw.h"
 
 #define KVM_FEATURE_CLOCKSOURCE2 (1u << 3)
@@ -14,12 +15,12 @@
 
 struct hw_features hw_features;
 
-static bool signature_is(const uint32_t r[4], uint32_t b, uint32_t c, uint32_t d)
+static __cold bool signature_is(const uint32_t r[4], uint32_t b, uint32_t c, uint32_t d)
 {
 	return r[1] == b && r[2] == c && r[3] == d;
 }
 
-static uint64_t tsc_frequency(uint32_t max_leaf, uint32_t hv_max, bool *exact)
+static __cold uint64_t tsc_frequency(uint32_t max_leaf, uint32_t hv_max, bool *exact)
 {
 	uint32_t r[4];
 
@@ -43,7 +44,7 @@ static uint64_t tsc_frequency(uint32_t max_leaf, uint32_t hv_max, bool *exact)
 	return 0;
 }
 
-void hw_discover(struct hw_features *f)
+__cold void hw_discover(struct hw_features *f)
 {
 	uint32_t r[4], max_leaf;
 	bool hypervisor;

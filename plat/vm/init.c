@@ -11,6 +11,7 @@
 #include <arch/cpu.h>
 #include <arch/trap.h>
 
+#include "lib/util.h"
 #include "plat/plat.h"
 #include "plat/vm/bootinfo.h"
 #include "plat/vm/clock.h"
@@ -34,7 +35,7 @@ const struct hw_ops hw = { arch_cpuid, arch_rdmsr, arch_wrmsr, read_tsc };
 
 static struct acpi_info acpi; /* [I] after plat_init() */
 
-void plat_early_init(void)
+__cold void plat_early_init(void)
 {
 	arch_out8(0x21, 0xff);
 	arch_out8(0xa1, 0xff);
@@ -45,11 +46,11 @@ void plat_early_init(void)
 	bootinfo_init();
 	control_set_verbose(bootinfo_cmdline_has("tutti.verbose=1"));
 	console_init(bootinfo_cmdline_has("tutti.stdin=framed"));
-	plat_control_line('R', "input"); /* bytes sent before the FIFOs were on would be lost: the runner waits for this */
+	control_ready(); /* bytes sent before the FIFOs were on would be lost: the runner waits for this */
 }
 
 /* Through the direct map where that reaches, else mapped as a device. */
-static const void *map_table(uint64_t pa, size_t len)
+static __cold const void *map_table(uint64_t pa, size_t len)
 {
 	uint64_t pte;
 	uintptr_t span;
@@ -63,7 +64,7 @@ static const void *map_table(uint64_t pa, size_t len)
 	return tutti_upcalls.map_device(pa, len);
 }
 
-void plat_init(void)
+__cold void plat_init(void)
 {
 	uint64_t base = arch_rdmsr(MSR_APIC_BASE);
 	bool x2 = hw_features.x2apic || (base & APIC_BASE_X2);

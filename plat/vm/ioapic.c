@@ -4,6 +4,7 @@
  * boot CPU touches them, during plat_init(), so there is no lock. Without ACPI the one at the customary address is assumed.
  * At most ACPI_IOAPIC_MAX of them; a line that none of them has is left alone (its device then works by polling).
  */
+#include "lib/util.h"
 #include "plat/vm/ioapic.h"
 
 #include <stddef.h>
@@ -38,7 +39,7 @@ static void write_reg(volatile uint32_t *mmio, unsigned reg, uint32_t v)
 	mmio[4] = v;
 }
 
-static void add(uint32_t phys, uint32_t gsi_base)
+static __cold void add(uint32_t phys, uint32_t gsi_base)
 {
 	volatile uint32_t *mmio = tutti_upcalls.map_device(phys, 4096);
 	uint32_t lines;
@@ -51,7 +52,7 @@ static void add(uint32_t phys, uint32_t gsi_base)
 	ioapics.io[ioapics.n++].lines = lines;
 }
 
-void ioapic_init(const struct acpi_info *acpi)
+__cold void ioapic_init(const struct acpi_info *acpi)
 {
 	ioapics.acpi = acpi;
 	for (unsigned i = 0; i < acpi->ioapics; i++)
@@ -60,7 +61,7 @@ void ioapic_init(const struct acpi_info *acpi)
 		add(DEFAULT_PHYS, 0);
 }
 
-void ioapic_route_isa(unsigned irq, unsigned vector, uint32_t dest)
+__cold void ioapic_route_isa(unsigned irq, unsigned vector, uint32_t dest)
 {
 	uint32_t gsi = ioapics.acpi->isa[irq].gsi, flags = ioapics.acpi->isa[irq].flags, low = vector;
 

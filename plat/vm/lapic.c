@@ -10,6 +10,7 @@
  * lapic_setup() runs once on the boot CPU before any other starts; immutable afterwards. x2APIC and TSC deadline are
  * exercised with a fake in tests/host/plat_lapic.c.
  */
+#include "lib/util.h"
 #include "plat/vm/lapic.h"
 
 #include <arch/boot_abi.h>
@@ -37,7 +38,7 @@ static struct {
 	bool ready;		 /* [I] */
 } lapic;
 
-void lapic_setup(bool x2apic, volatile uint32_t *mmio)
+__cold void lapic_setup(bool x2apic, volatile uint32_t *mmio)
 {
 	lapic.x2 = x2apic;
 	lapic.mmio = mmio;
@@ -74,7 +75,7 @@ uint32_t lapic_id(void)
 	return lapic.x2 ? id : id >> 24;
 }
 
-void lapic_init_cpu(void)
+__cold void lapic_init_cpu(void)
 {
 	hw.wrmsr(MSR_APIC_BASE, hw.rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE | (lapic.x2 ? APIC_BASE_X2 : 0));
 	lapic_write(LAPIC_TPR, 0);

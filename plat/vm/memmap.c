@@ -14,7 +14,7 @@ struct list_state {
 	unsigned n, max;
 };
 
-static void insert(struct list_state *s, uint64_t base, uint64_t end)
+static __cold void insert(struct list_state *s, uint64_t base, uint64_t end)
 {
 	unsigned i, smallest = 0;
 
@@ -36,13 +36,13 @@ static void insert(struct list_state *s, uint64_t base, uint64_t end)
 	s->n++;
 }
 
-static void erase(struct list_state *s, unsigned i)
+static __cold void erase(struct list_state *s, unsigned i)
 {
 	for (s->n--; i < s->n; i++)
 		s->r[i] = s->r[i + 1];
 }
 
-static void merge(struct list_state *s)
+static __cold void merge(struct list_state *s)
 {
 	for (unsigned i = 0; i + 1 < s->n;) {
 		uint64_t end = s->r[i].base + s->r[i].len, next_end = s->r[i + 1].base + s->r[i + 1].len;
@@ -56,7 +56,7 @@ static void merge(struct list_state *s)
 	}
 }
 
-static void subtract(struct list_state *s, uint64_t base, uint64_t end)
+static __cold void subtract(struct list_state *s, uint64_t base, uint64_t end)
 {
 	if (end <= base)
 		return;
@@ -74,7 +74,7 @@ static void subtract(struct list_state *s, uint64_t base, uint64_t end)
 	}
 }
 
-unsigned memmap_build(const struct memmap_entry *map, unsigned n, const struct plat_mem *reserved, unsigned reserved_n,
+__cold unsigned memmap_build(const struct memmap_entry *map, unsigned n, const struct plat_mem *reserved, unsigned reserved_n,
 		      struct plat_mem *out, unsigned max, uint64_t *top)
 {
 	struct list_state s = { out, 0, max };

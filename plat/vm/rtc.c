@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "lib/string.h"
+#include "lib/util.h"
 #include "plat/vm/clock.h"
 #include "plat/vm/clock_math.h"
 
@@ -18,22 +19,23 @@ struct date {
 	uint8_t s, m, h, day, month, year, century;
 };
 
-static uint8_t cmos(uint8_t reg)
+static __cold __noinline uint8_t cmos(uint8_t reg)
 {
 	arch_out8(0x70, reg);
 	return arch_in8(0x71);
 }
 
-static unsigned from_bcd(unsigned v)
+static __cold uint8_t from_bcd(unsigned v)
 {
-	return (v >> 4) * 10 + (v & 15);
+	return (uint8_t)((v >> 4) * 10 + (v & 15));
 }
 
-uint64_t rtc_read(uint8_t century_register)
+__cold uint64_t rtc_read(uint8_t century_register)
 {
 	struct date d = { 0 }, last = { 0 };
 	uint8_t mode;
 	unsigned h, year, century;
+	bool pm;
 
 	for (int i = 0; i < TRIES; i++) {
 		bool updating = cmos(0x0a) & 0x80;
@@ -45,18 +47,13 @@ uint64_t rtc_read(uint8_t century_register)
 		last = d;
 	}
 	mode = cmos(0x0b);
-	h = d.h & 0x7f;
+	pm = d.h & 0x80;
+	d.h &= 0x7f;
 	if (!(mode & 4)) {
-		d.s = (uint8_t)from_bcd(d.s);
-		d.m = (uint8_t)from_bcd(d.m);
-		h = from_bcd(h);
-		d.day = (uint8_t)from_bcd(d.day);
-		d.month = (uint8_t)from_bcd(d.month);
-		d.year = (uint8_t)from_bcd(d.year);
-		d.century = (uint8_t)from_bcd(d.century);
+		for (size_t i = 0; i < sizeof(d); i++)
+			((uint8_t *)&d)[i] = from_bcd(((const uint8_t *)&d)[i]);
 	}
-	if (!(mode & 2)) /* 12 hours */
-		h = h % 12 + (d.h & 0x80 ? 12 : 0);
+	h = mode & 2 ? d.h : d.h % 12u + (pm ? 12 : 0); /* 24 or 12 hours */
 	century = d.century >= 19 && d.century <= 29 ? d.century : d.year < 70 ? 20 : 19;
 	year = century * 100 + d.year;
 	if (d.s > 60 || d.m > 59 || h > 23 || d.day < 1 || d.day > 31 || d.month < 1 || d.month > 12 || d.year > 99)

@@ -52,7 +52,7 @@ static struct {
 	bool retried;		 /* [boot CPU] */
 } smp = { .count = 1 };
 
-void smp_init(const struct acpi_info *acpi)
+__cold void smp_init(const struct acpi_info *acpi)
 {
 	uint32_t self = lapic_id();
 	unsigned n = 1;
@@ -101,7 +101,7 @@ void plat_ipi_send(unsigned cpu, enum plat_ipi kind)
 }
 
 /* Root that maps what the current one does, and the trampoline page in place of the first 512 GiB. */
-static void build_transition_tables(void)
+static __cold void build_transition_tables(void)
 {
 	uint64_t(*t)[ARCH_PT_ENTRIES] = arch_phys_to_virt(AP_TABLES_PHYS);
 	const uint64_t *root = arch_phys_to_virt(arch_pt_root());
@@ -120,7 +120,7 @@ static void send_startup(unsigned cpu)
 	lapic_send(percpu_areas[cpu].hw_id, ICR_STARTUP | AP_TRAMPOLINE_PHYS >> 12);
 }
 
-void plat_cpus_start(void)
+__cold void plat_cpus_start(void)
 {
 	char *page = arch_phys_to_virt(AP_TRAMPOLINE_PHYS);
 

@@ -12,6 +12,8 @@
 
 /* control.c: is the channel there; from now on write to it without waiting for its lock (crash report). */
 void control_init(void);
+/* Tell the runner that input may come. */
+void control_ready(void);
 void control_take_over(void);
 void control_set_verbose(bool on);
 /* Status line and the end of the machine; nothing is drained. */

@@ -16,6 +16,7 @@
 
 #include <mimalloc.h>
 
+#include "lib/string.h"
 #include "lib/util.h"
 #include "plat/plat.h"
 #include "ports/heap.h"
@@ -48,9 +49,25 @@ static void mi_failed(int err, void *arg)
 		kwarn("mimalloc: the heap is damaged or a pointer is not from it (error %d)", err);
 }
 
+/*
+ * Not mi_malloc_aligned(): in 2.0.9 that takes every power of two from 256 to 1024 to be naturally aligned, which its pages, starting
+ * 384 bytes into a slice, do not make it. The _at form looks at the address.
+ */
+static void *aligned(size_t align, size_t n)
+{
+	return mi_malloc_aligned_at(n, align, 0);
+}
+
 static void *mi_any_aligned_alloc(size_t align, size_t n)
 {
-	return port_check_align(align) ? mi_malloc_aligned(n, align) : NULL;
+	void *obj;
+
+	if (!port_check_align(align))
+		return NULL;
+	obj = aligned(align, n);
+	if (unlikely(!obj))
+		errno = ENOMEM;
+	return obj;
 }
 
 static int mi_any_posix_memalign(void **p, size_t align, size_t n)
@@ -59,11 +76,21 @@ static int mi_any_posix_memalign(void **p, size_t align, size_t n)
 
 	if (align < sizeof(void *) || (align & (align - 1)))
 		return EINVAL;
-	obj = mi_malloc_aligned(n, align);
+	obj = aligned(align, n);
 	if (!obj)
 		return ENOMEM;
 	*p = obj;
 	return 0;
+}
+
+/* Release builds of upstream say nothing when the product overflows. */
+static void *mi_any_calloc(size_t m, size_t n)
+{
+	void *obj = mi_calloc(m, n);
+
+	if (unlikely(!obj))
+		errno = ENOMEM;
+	return obj;
 }
 
 static size_t mi_any_usable_size(void *p)
@@ -71,7 +98,10 @@ static size_t mi_any_usable_size(void *p)
 	return mi_usable_size(p);
 }
 
-/* mimalloc takes outside memory as an arena of whole segments: 2.x wants them aligned and does not check. */
+/*
+ * mimalloc takes outside memory as an arena of whole segments. 2.x wants them aligned and does not check; 2.0.9 takes them for zero
+ * whatever it is told.
+ */
 #define SEGMENT (32ul << 20)
 
 static int mi_addmem(struct uk_alloc *a, void *base, size_t size)
@@ -86,7 +116,8 @@ static int mi_addmem(struct uk_alloc *a, void *base, size_t size)
 	end = ALIGN_DOWN(end, SEGMENT);
 	if (end <= start)
 		return -EINVAL;
-	return mi_manage_os_memory((void *)start, end - start, true, false, false, -1) ? 0 : -ENOMEM;
+	memset((void *)start, 0, end - start);
+	return mi_manage_os_memory((void *)start, end - start, true, false, true, -1) ? 0 : -ENOMEM;
 }
 
 static struct uk_alloc *mi_uk(void)
@@ -102,7 +133,7 @@ static const struct tutti_allocator mimalloc_allocator = {
 	.init = mi_init,
 	.uk = mi_uk,
 	.malloc = mi_malloc,
-	.calloc = mi_calloc,
+	.calloc = mi_any_calloc,
 	.realloc = mi_realloc,
 	.free = mi_free,
 	.posix_memalign = mi_any_posix_memalign,
@@ -130,7 +161,7 @@ static int mi_init(void)
 		mi_option_set(mi_option_page_commit_on_demand, 1);
 #endif
 	mi_register_error(mi_failed, NULL);
-	/* the largest block has its segment's description besides it */
-	port_uk_setup(&table.a, &mimalloc_allocator, 1ul << 20, mi_addmem);
+	/* the largest block is rounded up twice to 4 MiB and has its description besides it */
+	port_uk_setup(&table.a, &mimalloc_allocator, 9ul << 20, mi_addmem);
 	return 0;
 }

@@ -42,8 +42,9 @@ class Module:
 
 
 def read_layers():
-    """([(layer, folder)], {public header: layer}, {module: headers allowed from above})"""
-    order, public, up = [], {}, {}
+    """([(layer, folder)], {public header: layer}, {module: headers allowed from above},
+    {headers for programs})"""
+    order, public, up, programs = [], {}, {}, set()
     with open("mk/layers", encoding="utf-8") as f:
         for line in f:
             words = line.split("#")[0].split()
@@ -54,9 +55,11 @@ def read_layers():
                 public.update({h: words[1] for h in words[3:]})
             elif words[0] == "up":
                 up.setdefault(words[1], set()).update(words[2:])
+            elif words[0] == "programs":
+                programs.update(words[1:])
             else:
                 raise SystemExit(f"mk/layers: what is {words[0]}?")
-    return order, public, up
+    return order, public, up, programs
 
 
 def find_modules(order):
@@ -82,7 +85,7 @@ class Checker:
     """Collects complaints."""
 
     def __init__(self):
-        self.order, self.public, self.up = read_layers()
+        self.order, self.public, self.up, self.programs = read_layers()
         self.modules = find_modules(self.order)
         self.by_name = {m.name: m for m in self.modules}
         self.folders = {m.folder: m for m in self.modules}
@@ -153,6 +156,8 @@ class Checker:
             for name in sorted(files):
                 path = os.path.join(base, name)
                 m = self.owner(path)
+                if path[len("include/"):] in self.programs:
+                    continue
                 if m is None:
                     self.error(path, "belongs to no layer: name it in mk/layers")
                 else:

@@ -147,6 +147,7 @@ class Apt:
         self.dir = os.path.abspath(workdir)
         self.main, self.security, self.keyring = mirror()
         self.updated = False
+        self.complaint = ""
 
     def _options(self):
         def opt(key, value):
@@ -170,7 +171,8 @@ class Apt:
             raise SourceError(f"{tool} is not here (not a Debian machine?); put the source tarballs named in "
                               "third_party/sources.lock into dl/") from e
 
-    def update(self):
+    def update(self, wanted):
+        """Fetches the lists once. `wanted` is for the words of the failure."""
         if self.updated:
             return
         os.makedirs(os.path.join(self.dir, "lists", "partial"), exist_ok=True)
@@ -298,7 +300,7 @@ def obtain(source, dl, apt):
     if files.complete():
         return files
     apt = apt()
-    apt.update()
+    apt.update(files.missing())
     revisions = apt.revisions(source)
     if not revisions:
         raise SourceError(f"no revision of {source.package} on {apt.main} has {source.tarball} with SHA-256 "

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Configuration of host tests: found first by -Itests/host/fake, so that they need no configured build. */
+#pragma once
+
+#include <stdbool.h>
+
+#define CONFIG_MAX_CPUS 64
+#define CONFIG_DEBUG 1
+static const bool config_debug __attribute__((unused)) = true;

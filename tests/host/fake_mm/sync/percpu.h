@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * For the tests of mm/: as fake/, and other CPUs' areas can be looked at (the test defines them), and whoever spins
+ * gives way: there are more threads than processors.
+ */
+#pragma once
+
+#include_next "sync/percpu.h"
+
+#include <sched.h>
+
+/* product: sync/spin.h */
+#define SPIN_LOOKS_PER_PAUSE 1u
+#define __builtin_ia32_pause() ((void)sched_yield())
+
+extern struct percpu percpu_areas[];

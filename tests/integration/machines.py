@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Machines of every size and kind the tool can start."""
+
+import re
+
+LINES = """
+#include <pthread.h>
+static void *run(void *arg) { return arg; }
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+	void *back = NULL;
+	if (pthread_create(&thread, NULL, run, argv) || pthread_join(thread, &back) || back != argv)
+		return 1;
+	printf("%ld %ld\\n", sysconf(_SC_NPROCESSORS_CONF), sysconf(_SC_NPROCESSORS_ONLN));
+	return 0;
+}
+"""
+
+
+def test_many_cpus(t):
+    program = t.c(LINES)
+    for machine in ("microvm", "q35"):
+        for cpus in ("8", "16"):
+            outcome = t.tutti(["run", program, "--machine", machine, "-c", cpus, "--timeout", "60"], check=0)
+            assert outcome.out == ("%s %s\n" % (cpus, cpus)).encode(), outcome
+
+
+test_many_cpus.timeout = 240
+
+
+def test_hello(t):
+    """A line from each CPU, nothing else."""
+    for machine in ("microvm", "q35"):
+        for cpus in (1, 2, 4):
+            outcome = t.tutti(["run", "hello", "-c", str(cpus), "--machine", machine], check=0)
+            assert len(outcome.out.splitlines()) == cpus and outcome.err == b"", outcome
+            numbers = {int(re.search(rb"CPU (\d+)", line).group(1)) for line in outcome.out.splitlines()}
+            assert numbers == set(range(cpus)), outcome
+
+
+def test_minimal(t):
+    """The smallest configuration builds, boots with 2 MiB and is not larger than it may be."""
+    outcome = t.tutti(["run", "hello", "--config", "minimal", "-m", "2M", "-c", "1"], check=0, timeout=200)
+    assert outcome.out, outcome
+    import os
+    image = os.path.join(t.root, "build", "minimal", "images", "hello")
+    assert os.path.getsize(image) <= 144 * 1024, os.path.getsize(image)
+
+
+test_minimal.timeout = 240
+
+
+def test_size(t):
+    import os
+    t.tutti(["run", "hello", "-m", "6M"], check=0)
+    image = os.path.join(t.root, "build", "default", "images", "hello")
+    assert os.path.getsize(image) <= 320 * 1024, os.path.getsize(image)
+
+
+def test_mimalloc_in_16_mebibytes(t):
+    program = t.c('for (int i = 0; i < 1000; i++) { char *p = malloc(1000); if (!p) return 1; memset(p, i, 1000); } puts("ok");')
+    assert t.tutti(["run", program, "-m", "16M", "--alloc", "mimalloc"], check=0).out == b"ok\n"
+
+
+def test_kvm(t):
+    """kvmclock, x2APIC and the TSC deadline run here where /dev/kvm opens, and nowhere else."""
+    from tuttilib import qemu
+    if not qemu.kvm_opens():
+        t.skip("/dev/kvm does not open here")
+    program = t.c('puts("booted"); return 3;')
+    outcome = t.tutti(["run", program, "--accel", "kvm", "-c", "1", "--timeout", "60", "--verbose"], timeout=80)
+    assert b"kvmclock" in outcome.err and b"x2APIC" in outcome.err, outcome
+    if outcome.status == 125 and b"KVM internal error" in outcome.err:
+        t.skip("x2APIC and kvmclock came up; then this KVM, which interprets kernel code, met an instruction it does not know")
+    assert outcome.status == 3 and outcome.out == b"booted\n", outcome
+
+
+test_kvm.timeout = 90
+
+
+def test_clean_boot_error(t):
+    """A machine that QEMU itself refuses is one line too."""
+    image = t.write("truncated", open(t.root + "/tutti", "rb").read(100))
+    t.usage_error(["run", image], "ELF")

@@ -1,0 +1,632 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`tutti test`: finds, builds and runs every test, and tells each one's result and seconds.
+
+  tests/host/*.c         Linux programs, one build and run per sanitizer. Directive in the file's first lines:
+                             // host: srcs=lib/rbtree.c cflags=-DX ldflags=-lm sanitize=address,undefined,thread timeout=60
+                         `none`, without sanitizer, always runs too; `sanitize=` with nothing leaves it at that.
+  tests/guest/*.c        programs that boot, once per combination of the lists:
+                             // test: cpus=1,2,4 machine=microvm,q35 alloc=mimalloc,buddy sched=preempt,coop mem=256M
+                             //       args=… env=K=V stdin=TEXT exit=0 timeout=60 expect-stderr=REGEX expect-stdout=REGEX
+                             //       config=debug cflags=… srcs=… accel=kvm
+                         expect-stderr is looked for in standard error and in the kernel's messages, symbols included.
+  tests/torture/*.c      the same, but only when the pattern names them; TUTTI_MINUTES tells them how long.
+  tests/integration/*.py functions test_*(t): the tool itself as a user calls it; `t` is a Context.
+
+A guest or host program that ends with 77 was skipped; its last line says why. Nothing is remembered between two calls except
+compiled files: a test that passed runs again. A test that needs more than one CPU has the computer to itself, others run two at
+a time. The order is fixed.
+"""
+
+import fnmatch
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+from . import console, cpio, images, options, qemu
+from .console import Failure, progress
+from .options import Option
+from .run import environment
+from .symbolize import Symbolizer
+
+TESTS = os.path.join(images.ROOT, "tests")
+SKIP = 77
+LONGEST = 16000         # characters of a failing test's output that are shown
+
+TEST_OPTIONS = [
+    Option("-l --list", "flag", "", "name the tests and stop"),
+    Option("-c --cpus", "value", "1,2", "only machines with these numbers of CPUs"),
+    Option("--plat", "value", "NAME", "vm (default)", "vm"),
+    Option("--machine", "value", "NAME", "only microvm or only q35"),
+    Option("--alloc", "value", "NAME", "run the guest tests that leave the allocator open on this one"),
+    Option("--jobs", "value", "N", "tests of one CPU at a time (2)", "2"),
+    Option("--minutes", "value", "N", "how long torture programs run, each", "1"),
+    Option("-h --help", "flag", "", "this text"),
+]
+
+USAGE = """usage: ./tutti test [PATTERN…] [options]
+
+PATTERN is a part of a test's name, or a shell pattern for all of it.
+
+%s""" % options.usage(TEST_OPTIONS)
+
+
+class Skip(Exception):
+    """Raised by an integration test that cannot run here; the text says why."""
+
+
+class Failed(Exception):
+    """A test's own verdict, with all the output there is to show."""
+
+
+class Test:
+    def __init__(self, name, body, weight=1, timeout=60):
+        self.name, self.body, self.weight, self.timeout = name, body, weight, timeout
+
+
+# ---- directives ------------------------------------------------------------------------------------------------------
+
+def directive(path, word):
+    """The `// word: key=value …` lines among a file's first 30 as {key: [values]}; None if there is none."""
+    found = last = None
+    going = False
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file):
+            if number >= 30:
+                break
+            match = re.match(r"\s*(?://|\*|/\*)\s*%s:(.*)$" % word, line)
+            more = going and re.match(r"\s*//\s{3,}(\S.*)$", line)
+            going = bool(match or more)
+            if not going:
+                continue
+            found = {} if found is None else found
+            lexer = shlex.shlex((match or more).group(1).replace("*/", ""), posix=True)
+            lexer.whitespace_split, lexer.escape, lexer.commenters = True, "", ""
+            try:
+                items = list(lexer)
+            except ValueError as error:
+                raise Failure("%s:%d: %s" % (os.path.relpath(path, images.ROOT), number + 1, error))
+            for item in items:
+                key, sign, value = item.partition("=")
+                if last and (not sign or not re.fullmatch(r"[a-z][a-z-]*", key)):
+                    found[last].append(item)        # a further value: srcs=a.c b.c, cflags=-DX -DY=1
+                    continue
+                if not sign:
+                    raise Failure("%s:%d: %s: key=value is wanted" % (os.path.relpath(path, images.ROOT), number + 1, item))
+                found.setdefault(key, []).append(value)
+                last = key
+    return found
+
+
+def checked(path, found, known):
+    for key in found:
+        if key not in known:
+            raise Failure("%s: unknown key %s in the test's directive; known: %s"
+                          % (os.path.relpath(path, images.ROOT), key, " ".join(sorted(known))))
+    return found
+
+
+def one(found, key, default=""):
+    return found[key][-1] if key in found else default
+
+
+def sources_in(folder, ending):
+    path = os.path.join(TESTS, folder)
+    if not os.path.isdir(path):
+        return []
+    return [os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(ending) and not name.startswith((".", "_"))]
+
+
+def has_main(path):
+    with open(path, encoding="utf-8") as file:
+        return re.search(r"^\s*int\s+main\s*\(", file.read(), re.M) is not None
+
+
+def words_of(text):
+    """Flags of a directive, with spaces (in quotes) or `,-` between; {build} and {src} are build/default and build/src."""
+    return shlex.split(re.sub(r",(?=-)", " ", text).replace("{build}", os.path.join(images.BUILD, "default"))
+                       .replace("{src}", os.path.join(images.BUILD, "src")).replace("{root}", images.ROOT))
+
+
+# ---- host tests ------------------------------------------------------------------------------------------------------
+
+SANITIZERS = {
+    "none": [],
+    "address": ["-fsanitize=address", "-fno-sanitize-recover=all"],
+    "undefined": ["-fsanitize=undefined", "-fno-sanitize-recover=all"],
+    "thread": ["-fsanitize=thread"],
+}
+HOST_CFLAGS = ["-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-pthread", "-fno-omit-frame-pointer"]
+HOST_KEYS = {"srcs", "cflags", "ldflags", "sanitize", "timeout", "args", "needs", "cpus", "cc"}
+
+
+def host_tests():
+    for path in sources_in("host", ".c"):
+        found = directive(path, "host")
+        if found is None:
+            if not has_main(path):
+                continue
+            found = {}
+        checked(path, found, HOST_KEYS)
+        kinds = ["none"] + [kind for value in found.get("sanitize", []) for kind in value.replace("+", ",").split(",") if kind]
+        stem = os.path.splitext(os.path.basename(path))[0]
+        for kind in options.unique(kinds):
+            if kind not in SANITIZERS:
+                raise Failure("%s: unknown sanitizer %s; known: %s" % (os.path.relpath(path, images.ROOT), kind, " ".join(SANITIZERS)))
+            yield Test("host/%s%s" % (stem, "" if kind == "none" else " " + kind), host_body(path, stem, found, kind), 2,
+                       float(one(found, "timeout", "120")))
+
+
+def host_body(path, stem, found, kind):
+    def body(test, runner):
+        sources = [path]
+        for value in found.get("srcs", []):
+            sources += [os.path.join(images.ROOT, name) if not name.startswith("{") else words_of(name)[0]
+                        for name in value.replace(",", " ").split()]
+        generated = os.path.join(images.BUILD, "default", "gen")
+        flags = HOST_CFLAGS + SANITIZERS[kind] + [word for value in found.get("cflags", []) for word in words_of(value)]
+        flags += ["-I" + images.ROOT, "-I" + os.path.join(images.ROOT, "include"), "-I" + os.path.join(images.ROOT, "arch", "x86_64"),
+                  "-I" + generated]
+        folder = os.path.join(images.BUILD, "host", "%s-%s" % (stem, kind))
+        binary = os.path.join(folder, stem)
+        cc = one(found, "cc", "gcc")
+        with runner.building:
+            os.makedirs(folder, exist_ok=True)
+            objects, names = [], set()
+            for source in sources:
+                name = os.path.splitext(os.path.basename(source))[0]
+                while name in names:
+                    name += "_"
+                names.add(name)
+                objects.append(os.path.join(folder, name + ".o"))
+                images.compile_one(cc, flags, source, objects[-1], capture)
+            command = [cc, "-pthread"] + SANITIZERS[kind] + objects + [word for value in found.get("ldflags", [])
+                                                                       for word in words_of(value)]
+            images.step(binary, command, objects, lambda: quiet_link(command, binary, objects))
+        run = [binary] + words_of(one(found, "args"))
+        if kind == "thread" and shutil.which("setarch"):
+            run = ["setarch", os.uname().machine, "-R"] + run       # TSan's shadow needs the addresses where it expects them
+        environ = dict(os.environ, TUTTI_MINUTES=runner.minutes, UBSAN_OPTIONS="print_stacktrace=1",
+                       TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1")
+        status, output = runner.process(run, test.timeout, environ)
+        if status == SKIP:
+            raise Skip(last_line(output) or "not possible here")
+        if status is None:
+            raise Failed("%s\ntime-out after %g s" % (output, test.timeout))
+        if status:
+            what = "exit status %d" % status if status > 0 else "ended by signal %d" % -status
+            raise Failed("%s\n%s" % (output, what))
+    return body
+
+
+def quiet_link(command, output, inputs):
+    capture(command + ["-o", output + ".new"], "%s does not link" % os.path.basename(output))
+    os.rename(output + ".new", output)
+    return inputs
+
+
+def capture(command, what):
+    """A compiler run whose messages belong to the test."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=images.ROOT)
+    if done.returncode:
+        raise Failed("%s\n%s" % (done.stdout.decode("utf-8", "replace"), what))
+
+
+# ---- guest tests -----------------------------------------------------------------------------------------------------
+
+GUEST_KEYS = {"cpus", "machine", "alloc", "sched", "mem", "args", "env", "stdin", "exit", "timeout", "expect-stderr",
+              "expect-stdout", "config", "cflags", "srcs", "accel", "files", "append"}
+
+
+def guest_tests(folder, opts):
+    for path in sources_in(folder, ".c"):
+        found = directive(path, "test")
+        if found is None:
+            if not has_main(path):
+                continue
+            found = {}
+        checked(path, found, GUEST_KEYS)
+        stem = os.path.splitext(os.path.basename(path))[0]
+
+        def values(key, default):
+            return options.unique([item for value in found.get(key, [default]) for item in value.split(",") if item])
+
+        allocs = values("alloc", opts.alloc or images.DEFAULT_ALLOC)
+        if allocs == ["all"]:
+            allocs = list(images.ALLOCATORS)
+        for cpus in values("cpus", "1,2,4"):
+            for machine in values("machine", "microvm"):
+                for alloc in allocs:
+                    for sched in values("sched", "preempt"):
+                        for memory in values("mem", "256M"):
+                            if opts.only_cpus and int(cpus) not in opts.only_cpus or opts.machine and machine != opts.machine:
+                                continue
+                            name = "%s/%s %s cpu%s %s %s" % (folder, stem, cpus, "s" * (cpus != "1"), machine, alloc)
+                            name += " coop" if sched == "coop" else ""
+                            name += " " + memory if "mem" in found and len(values("mem", "")) > 1 else ""
+                            yield Test(name, guest_body(path, stem, found, int(cpus), machine, alloc, sched, memory),
+                                       1 if cpus == "1" else 2, float(one(found, "timeout", "60")))
+
+
+def guest_body(path, stem, found, cpus, machine, alloc, sched, memory):
+    def body(test, runner):
+        config = one(found, "config", "default")
+        accel = one(found, "accel", "tcg")
+        if accel == "kvm" and not qemu.kvm_opens():
+            raise Skip("/dev/kvm does not open here")
+        image = runner.guest_image(path, stem, found, config)
+        args = [os.fsencode(arg) for value in found.get("args", []) for arg in shlex.split(value)]
+        env = environment(found.get("env", [])) + [b"TUTTI_MINUTES=" + runner.minutes.encode()]
+        archive = cpio.archive([os.fsencode(stem)] + args, env,
+                               os.path.join(images.ROOT, one(found, "files")) if "files" in found else None)
+        spec = qemu.Spec(image, cpus, options.memory(memory, "mem"), alloc, sched, machine, accel, name=stem,
+                         extra=found.get("append", []))
+        messages = qemu.Collector(Symbolizer(image, images.ROOT))
+        result = qemu.run(spec, archive, stdin=os.fsencode(one(found, "stdin")), timeout=test.timeout, watcher=messages,
+                          stop=runner.stopping)
+        stdout, stderr = (data.decode("utf-8", "replace") for data in (result.stdout, result.stderr))
+        kernel = "\n".join(messages.lines)
+        want = int(one(found, "exit", "0"))
+        if result.status == SKIP and want != SKIP:
+            raise Skip(last_line(stdout) or "not possible here")
+        wrong = []
+        if result.status != want:
+            wrong.append("exit status %d, wanted %d%s" % (result.status, want, "; " + result.reason if result.reason else ""))
+        for pattern in found.get("expect-stderr", []):
+            if not re.search(pattern, stderr + "\n" + kernel, re.M):
+                wrong.append("nothing like /%s/ in standard error or the kernel's messages" % pattern)
+        for pattern in found.get("expect-stdout", []):
+            if not re.search(pattern, stdout, re.M):
+                wrong.append("nothing like /%s/ in standard output" % pattern)
+        if wrong:
+            parts = [(title, text) for title, text in (("standard output", stdout), ("standard error", stderr), ("kernel", kernel))
+                     if text.strip()]
+            raise Failed("\n".join(["--- %s:\n%s" % part for part in parts] + wrong))
+    return body
+
+
+# ---- integration tests -----------------------------------------------------------------------------------------------
+
+class Outcome:
+    """What a command did."""
+
+    def __init__(self, status, out, err, seconds):
+        self.status, self.out, self.err, self.seconds = status, out, err, seconds
+
+    def lines(self):
+        return self.err.decode("utf-8", "replace").splitlines()
+
+    def __str__(self):
+        def short(data):
+            text = data.decode("utf-8", "replace")
+            return text if len(text) < 2000 else text[:1000] + "\n…\n" + text[-900:]
+        return "status %s after %.2f s\n--- standard output:\n%s\n--- standard error:\n%s" % (
+            self.status, self.seconds, short(self.out), short(self.err))
+
+
+class Context:
+    """What an integration test is given."""
+
+    def __init__(self, runner, test):
+        self.runner, self.test = runner, test
+        self.root = images.ROOT
+        self.tool = os.path.join(images.ROOT, "tutti")
+        self.tmp = tempfile.mkdtemp(prefix="tutti-test-")
+
+    def close(self):
+        shutil.rmtree(self.tmp, ignore_errors=True)
+
+    def skip(self, why):
+        raise Skip(why)
+
+    def write(self, name, text, mode=0o644):
+        """A file in the test's own folder; returns its path."""
+        path = os.path.join(self.tmp, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+        os.chmod(path, mode)
+        return path
+
+    def popen(self, args, **more):
+        """./tutti with these arguments, running; the test ends it."""
+        return self.command_popen([self.tool] + list(args), **more)
+
+    def command_popen(self, command, **more):
+        more.setdefault("stdin", subprocess.DEVNULL)
+        more.setdefault("stdout", subprocess.PIPE)
+        more.setdefault("stderr", subprocess.PIPE)
+        more.setdefault("cwd", self.tmp)
+        more.setdefault("env", images.clean_env())
+        return subprocess.Popen(command, start_new_session=True, preexec_fn=images.die_with_me, **more)
+
+    def command(self, command, stdin=b"", timeout=None, check=None, **more):
+        """Run a command to its end. check: the status it must have."""
+        start = time.monotonic()
+        process = self.command_popen(command, stdin=subprocess.PIPE, **more)
+        try:
+            out, err = process.communicate(stdin, timeout=timeout or self.test.timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+            raise Failed("%s\ntime-out" % Outcome(None, out, err, time.monotonic() - start))
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        outcome = Outcome(process.returncode, out, err, time.monotonic() - start)
+        if check is not None and outcome.status != check:
+            raise Failed("%s\n%s\nwanted status %d" % (" ".join(shlex.quote(os.fsdecode(word)) for word in command), outcome, check))
+        return outcome
+
+    def tutti(self, args, **more):
+        return self.command([self.tool] + list(args), **more)
+
+    def c(self, text, name="t.c"):
+        """A C program; returns its path. A body without main() is put into one."""
+        if "main(" not in text:
+            text = "int main(int argc, char **argv)\n{\n%s\n}\n" % text
+        heads = "".join("#include <%s.h>\n" % head for head in ("stdio", "stdlib", "string", "unistd", "stdint"))
+        return self.write(name, heads + "#line 1\n" + text)
+
+    def usage_error(self, args, *patterns, **more):
+        """The command must end with status 2, one line that starts with `tutti:`, nothing on standard output."""
+        outcome = self.tutti(args, **more)
+        lines = outcome.lines()
+        if outcome.status != 2 or len(lines) != 1 or not lines[0].startswith("tutti: ") or outcome.out:
+            raise Failed("%s: wanted status 2 and one line\n%s" % (args, outcome))
+        for pattern in patterns:
+            if not re.search(pattern, lines[0]):
+                raise Failed("%s: wanted /%s/\n%s" % (args, pattern, outcome))
+        return outcome
+
+    @staticmethod
+    def qemus(parent):
+        """Process ids of the QEMUs that a process has started."""
+        found = []
+        for pid in os.listdir("/proc"):
+            if pid.isdigit():
+                try:
+                    with open("/proc/%s/stat" % pid) as file:
+                        name, _, rest = file.read().partition("(")[2].rpartition(")")
+                    if name.startswith("qemu-system") and rest.split()[1] == str(parent):
+                        found.append(int(pid))
+                except (OSError, IndexError):
+                    pass
+        return found
+
+    @staticmethod
+    def wait_for(condition, timeout=20, what="the condition"):
+        """Poll until condition() is true; returns what it returned."""
+        end = time.monotonic() + timeout
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise Failed("%s did not come within %g s" % (what, timeout))
+            time.sleep(0.02)
+
+
+def gone(pid):
+    """Has this process ended?"""
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def integration_tests():
+    for path in sources_in("integration", ".py"):
+        stem = os.path.splitext(os.path.basename(path))[0]
+        spec = importlib.util.spec_from_file_location("tutti_integration_" + stem, path)
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:      # whatever a broken test file raises
+            raise Failure("%s: %s" % (os.path.relpath(path, images.ROOT), error))
+        functions = [item for name, item in vars(module).items() if name.startswith("test_") and callable(item)]
+        for function in sorted(functions, key=lambda item: item.__code__.co_firstlineno):
+            yield Test("integration/%s %s" % (stem, function.__name__[5:]), integration_body(function),
+                       getattr(function, "weight", 2), getattr(function, "timeout", 60))
+
+
+def integration_body(function):
+    def body(test, runner):
+        context = Context(runner, test)
+        try:
+            function(context)
+        except AssertionError as error:
+            raise Failed("".join(traceback.format_exception(type(error), error, error.__traceback__)[-3:]))
+        finally:
+            context.close()
+    return body
+
+
+# ---- runner ----------------------------------------------------------------------------------------------------------
+
+def last_line(text):
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+class Runner:
+    def __init__(self, opts):
+        self.jobs, self.minutes = opts.jobs, opts.minutes
+        self.building = threading.RLock()
+        self.images = {}
+        self.stopped = False
+        self.children = set()
+        self.passed = self.failed = self.skipped = 0
+
+    def stopping(self):
+        return self.stopped
+
+    def guest_image(self, path, stem, found, config):
+        """Built once per run of the tests; a failure to build is the failure of each test that needs it."""
+        with self.building:
+            key = (path, config)
+            if key not in self.images:
+                kern = images.kernel(config)
+                more = [os.path.join(images.ROOT, name) for value in found.get("srcs", []) for name in value.replace(",", " ").split()]
+                flags = [word for value in found.get("cflags", []) for word in words_of(value)]
+                program = images.Program(stem, [path] + more, flags, folder=os.path.join("tests", os.path.basename(
+                    os.path.dirname(path)), stem))
+                try:
+                    self.images[key] = images.build(program, kern, tool=capture)
+                except (Failed, Failure) as error:
+                    self.images[key] = error
+            if isinstance(self.images[key], Exception):
+                raise Failed(str(self.images[key]))
+            return self.images[key]
+
+    def process(self, command, timeout, env):
+        """(status or None after a time-out, output) of a Linux program."""
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                       cwd=images.ROOT, env=env, start_new_session=True, preexec_fn=images.die_with_me)
+        except OSError as error:
+            raise Failed("%s: %s" % (command[0], error))
+        self.children.add(process)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+            return process.returncode, output.decode("utf-8", "replace")
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return None, process.communicate()[0].decode("utf-8", "replace")
+        finally:
+            self.children.discard(process)
+
+    def run(self, tests):
+        """Tests of weight 1 run beside each other, up to `jobs`; one of weight 2 runs alone."""
+        state = threading.Condition()
+        running = {"weight": 0}
+
+        def work(test):
+            start = time.monotonic()
+            try:
+                result, text = "passed", ""
+                try:
+                    test.body(test, self)
+                except Skip as why:
+                    result, text = "skipped", str(why)
+                except (Failed, Failure) as error:
+                    result, text = "FAILED", str(error)
+                except Exception:       # a test that breaks is a failing test
+                    result, text = "FAILED", traceback.format_exc()
+                if not self.stopped:
+                    self.tell(test, result, text, time.monotonic() - start, len(tests))
+            finally:
+                with state:
+                    running["weight"] -= min(test.weight, self.jobs) if test.weight == 1 else self.jobs
+                    state.notify()
+
+        threads = []
+        try:
+            for number, test in enumerate(tests, 1):
+                weight = 1 if test.weight == 1 else self.jobs
+                with state:
+                    while running["weight"] + weight > self.jobs:
+                        state.wait(0.5)
+                    running["weight"] += weight
+                progress("%s  (%d of %d)" % (test.name, number, len(tests)))
+                thread = threading.Thread(target=work, args=(test,), daemon=True)
+                threads.append(thread)
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.5)
+        except BaseException:
+            self.stopped = True
+            qemu.kill_all()
+            for process in list(self.children):
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)
+                except OSError:
+                    pass
+            for thread in threads:
+                thread.join(5)
+            raise
+
+    def tell(self, test, result, text, seconds, total):
+        with console.lock:
+            if result == "passed":
+                self.passed += 1
+            elif result == "skipped":
+                self.skipped += 1
+            else:
+                self.failed += 1
+            console.out("%-8s %6.1f s  %s%s" % (result, seconds, test.name, ": " + text if result == "skipped" else ""))
+            if result == "FAILED":
+                if len(text) > LONGEST:
+                    text = text[:LONGEST // 2] + "\n…\n" + text[-LONGEST // 2:]
+                console.out("\n".join("    " + line for line in text.splitlines()))
+
+
+def collect(opts):
+    tests = list(host_tests()) + list(guest_tests("guest", opts)) + list(integration_tests())
+    if any(name.startswith("torture") for name in opts.names):
+        tests += list(guest_tests("torture", opts))
+    return tests
+
+
+def wanted(tests, patterns):
+    if not patterns:
+        return tests
+    return [test for test in tests if any(pattern in test.name or fnmatch.fnmatch(test.name, pattern) for pattern in patterns)]
+
+
+def check(words):
+    opts = options.parse(words, TEST_OPTIONS, "test")
+    options.platform(opts.plat)
+    opts.only_cpus = options.cpu_list(opts.cpus) if opts.cpus else None
+    if opts.machine:
+        options.choice(opts.machine, "--machine", ("microvm", "q35"))
+    if opts.alloc:
+        options.choice(opts.alloc, "--alloc", images.ALLOCATORS)
+    opts.jobs = options.count_list(opts.jobs, "--jobs", 64)[0]
+    if not re.fullmatch(r"\d+(\.\d+)?", opts.minutes):
+        raise Failure("--minutes %s: a number is wanted" % opts.minutes)
+    return opts
+
+
+def names():
+    """Every test's name, without the machines it runs on."""
+    return options.unique([test.name.split(" ")[0] if not test.name.startswith("integration/") else test.name
+                           for test in collect(check([]))])
+
+
+def command_test(words):
+    opts = check(words)
+    if opts.help:
+        console.out(USAGE)
+        return 0
+    tests = wanted(collect(opts), opts.names)
+    if opts.list:
+        for test in tests:
+            console.out(test.name)
+        return 0
+    if not tests:
+        raise Failure("test: nothing matches %s; ./tutti test --list names the tests" % " ".join(opts.names))
+    if any(not test.name.startswith("host/") for test in tests) \
+            or not os.path.isfile(os.path.join(images.BUILD, "default", "gen", "config.h")):
+        images.kernel("default")        # a kernel that does not build is one error, not hundreds
+    runner = Runner(opts)
+    start = time.monotonic()
+    try:
+        runner.run(tests)
+    finally:
+        console.wipe()
+    progress("%.0f s" % (time.monotonic() - start))
+    console.out("%d passed, %d failed, %d skipped" % (runner.passed, runner.failed, runner.skipped))
+    sys.stdout.flush()
+    return 1 if runner.failed else 0
