@@ -6,6 +6,7 @@
  *	tutti.sched=preempt|coop	scheduling
  *	tutti.stdin=framed|raw		how bytes arrive on the console's input
  *	tutti.verbose=0|1		log lines are shown
+ *	tutti.cpu=full|base		base: without XSAVE and FSGSBASE, as on a CPU that has neither
  *
  * A word that is none of these, or has another value, is an error: a mistyped key must not be ignored silently. The last
  * of several equal keys counts. Pure: no state, no allocation, any context.
@@ -47,11 +48,15 @@ static void join(char *buf, size_t size, const char *const *list)
 int bootkeys_parse(const char *cmdline, const char *const *allocs, struct bootkeys *keys, char *err, size_t size)
 {
 	static const char *const scheds[] = { "preempt", "coop", NULL }, *const stdins[] = { "framed", "raw", NULL };
-	static const char *const switches[] = { "0", "1", NULL };
+	static const char *const switches[] = { "0", "1", NULL }, *const cpus[] = { "full", "base", NULL };
 	const struct {
 		const char *name;
 		const char *const *values;
-	} known[] = { { "tutti.alloc", allocs }, { "tutti.sched", scheds }, { "tutti.stdin", stdins }, { "tutti.verbose", switches } };
+	} known[] = { { "tutti.alloc", allocs },
+		      { "tutti.sched", scheds },
+		      { "tutti.stdin", stdins },
+		      { "tutti.verbose", switches },
+		      { "tutti.cpu", cpus } };
 	const char *p = cmdline;
 	char list[LINE];
 
@@ -76,7 +81,7 @@ int bootkeys_parse(const char *cmdline, const char *const *allocs, struct bootke
 			join(list, sizeof(list), allocs);
 			fmt_snprintf(err, size,
 				     "unknown kernel key '%.*s'; known: tutti.alloc=%s tutti.sched=preempt|coop "
-				     "tutti.stdin=framed|raw tutti.verbose=0|1",
+				     "tutti.stdin=framed|raw tutti.verbose=0|1 tutti.cpu=full|base",
 				     (int)MIN(end - word, 80), word, list);
 			return -EINVAL;
 		}
@@ -99,6 +104,9 @@ int bootkeys_parse(const char *cmdline, const char *const *allocs, struct bootke
 			break;
 		case 3:
 			keys->verbose = v == 1;
+			break;
+		case 4:
+			keys->base_cpu = v == 1;
 			break;
 		}
 	}

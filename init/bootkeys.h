@@ -10,6 +10,7 @@ struct bootkeys {
 	bool preempt;
 	bool stdin_framed;
 	bool verbose;
+	bool base_cpu;
 };
 
 /*

@@ -8,6 +8,7 @@
  *
  * Memory: whatever cannot be had at boot ends the machine with one line on the control channel and status 2.
  */
+#include <arch/cpu.h>
 #include <arch/image.h>
 #include <arch/irqflags.h>
 #include <arch/paging.h>
@@ -215,6 +216,8 @@ void tutti_main(void)
 
 	plat_early_init();
 	read_keys(&keys);
+	if (keys.base_cpu)
+		arch_cpu_base_only();
 	mm_init();
 	plat_init();
 	sched_preemptive = keys.preempt;

@@ -118,7 +118,8 @@ size_t fmt_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
 			break;
 		case 'x':
 		case 'X':
-			put_number(&s, longs ? va_arg(ap, unsigned long) : va_arg(ap, unsigned), 16, *fmt == 'X', "", &sp);
+			put_number(&s, longs ? va_arg(ap, unsigned long) : va_arg(ap, unsigned), 16, *fmt == 'X', "",
+				   &sp);
 			break;
 		case 'p':
 			put_number(&s, (uintptr_t)va_arg(ap, void *), 16, false, "0x", &sp);

@@ -15,7 +15,7 @@ MUSL_OPT := $(if $(CONFIG_OPTIMIZE_SIZE),-Os -fomit-frame-pointer,-O2 -fno-omit-
 MUSL_FLAGS := $(MUSL_OPT) -g1 -fPIE -fno-stack-protector -fcf-protection=none -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-semantic-interposition
 MUSL_KEY := $(if $(CONFIG_OPTIMIZE_SIZE),size,speed)-$(shell { $(CC) --version | head -n 1; echo '$(MUSL_FLAGS)'; \
-	cat libc/override/syscall_arch.h; } | sha256sum | cut -c1-8)
+	cat libc/override/*.h; } | sha256sum | cut -c1-8)
 MUSL_DIR := build/musl/$(MUSL_KEY)
 MUSL_DONE := $(MUSL_DIR)/.done
 

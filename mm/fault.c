@@ -3,18 +3,19 @@
  * Page faults: the first touch of an application page.
  *
  * mm_as.lock is held shared, so faults on different pages run in parallel; two on the same page race for its entry by
- * compare-and-swap and the loser gives its frame back. There is no shared zero page: a read installs a frame as a write does.
+ * compare-and-swap and the loser gives its frame back. There is no shared zero page: a read installs a frame as a
+ * write does.
  *
- * Memory. A charged page's table exists and its frame is set aside (mm/vma.c), so the only way to get none is that other faults
- * on charged pages hold more than they will keep: duplicates, about to lose their race and to return theirs. Looking at the
- * entry again until it is filled or a frame is there ends as soon as they are done; they run with preemption off and
- * wait for nothing. An uncharged page may find no frame, first because of such a duplicate: so it tries once more
- * with the lock held exclusively, when no fault is under way. If that fails too the machine is out of memory: it ends with a
- * report, exit status 134.
+ * Memory. A charged page's table exists and its frame is set aside (mm/vma.c), so the only way to get none is that
+ * other faults on charged pages hold more than they will keep: duplicates, about to lose their race and to return
+ * theirs. Looking at the entry again until it is filled or a frame is there ends as soon as they are done; they run
+ * with preemption off and wait for nothing. An uncharged page may find no frame, first because of such a duplicate:
+ * so it tries once more with the lock held exclusively, when no fault is under way. If that fails too the machine is
+ * out of memory: it ends with a report, exit status 134.
  *
  * Contexts: any that may touch application memory, spin locks held or not, interrupts on or off (waiting for the lock
- * answers shootdowns); not interrupt handlers. Never sleeps. The way out does not switch threads: the trap's return path
- * does, which keeps the floating-point state.
+ * answers shootdowns); not interrupt handlers. Never sleeps. The way out does not switch threads: the trap's return
+ * path does, which keeps the floating-point state.
  */
 #include "lib/errno.h"
 #include "lib/util.h"
@@ -92,8 +93,8 @@ static int fault_locked(uintptr_t addr, uint64_t err)
 	if (!v || (v->attr & VMA_FIXED) || !access_allowed(v, err))
 		return 0;
 	/*
-	 * A present entry allows the access by now: protection was widened, or another CPU was quicker, and this CPU's TLB
-	 * has not heard of it.
+	 * A present entry allows the access by now: protection was widened, or another CPU was quicker, and this
+	 * CPU's TLB has not heard of it.
 	 */
 	if (err & ARCH_PF_PRESENT)
 		arch_tlb_flush_page(addr);
@@ -104,9 +105,10 @@ static __noinline int fault_retry_slow(uintptr_t addr, uint64_t err)
 {
 	int r;
 
-	rwspin_write_lock(&mm_as.lock, shootdown_poll);
+	as_write_lock();
 	r = fault_locked(addr, err);
-	rwspin_write_unlock_no_resched(&mm_as.lock);
+	as_write_unlock_keep();
+	preempt_enable_no_resched();
 	return r;
 }
 
@@ -116,9 +118,10 @@ bool mm_page_fault(uintptr_t addr, uint64_t err, struct trap_frame *f)
 
 	if (addr < ARCH_APP_MIN || addr >= ARCH_APP_MAX || (err & ARCH_PF_RESERVED))
 		return false;
-	rwspin_read_lock(&mm_as.lock, shootdown_poll);
+	as_read_lock();
 	r = fault_locked(addr, err);
-	rwspin_read_unlock_no_resched(&mm_as.lock);
+	as_read_unlock_keep();
+	preempt_enable_no_resched();
 	if (unlikely(r < 0))
 		r = fault_retry_slow(addr, err);
 	if (unlikely(r < 0))
@@ -135,12 +138,13 @@ void fault_populate(uintptr_t start, uintptr_t end)
 	while (start < end && go_on) {
 		uintptr_t stop = MIN(end, start + 64 * PAGE_SIZE);
 
-		rwspin_read_lock(&mm_as.lock, shootdown_poll);
+		as_read_lock();
 		for (; start < stop && go_on; start += PAGE_SIZE) {
 			struct vma *v = vma_at(start);
 
 			go_on = v && !(v->attr & VMA_FIXED) && v->prot && page_install(v, start) == 0;
 		}
-		rwspin_read_unlock(&mm_as.lock);
+		as_read_unlock_keep();
+		preempt_enable();
 	}
 }

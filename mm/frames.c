@@ -2,31 +2,32 @@
 /*
  * Page frames: a binary buddy (Knowlton, CACM 8(10), 1965) behind small per-CPU caches of single frames.
  *
- * One byte of metadata per frame: `meta[pfn]` says whether a block starts there, free or allocated, and of what order;
- * 0 is the inside of a block or no memory. Free blocks of the buddy are on a list per order, linked through their own
- * first bytes by way of the direct map; cached frames likewise. The metadata stands at the start of the first range of
- * memory that is large enough. Memory is taken over in sections, in ascending order, only when the blocks in reach do not
- * satisfy a request: 2 MiB, or as much as the request needs. So a 16 GiB machine boots as fast as a small one, and no page
- * is touched long before it is used (a first touch is dear under a hypervisor). Above `meta_end` nothing is looked up.
+ * One byte of metadata per frame: `meta[pfn]` says whether a block starts there, free or allocated, and of what
+ * order; 0 is the inside of a block or no memory. Free blocks of the buddy are on a list per order, linked through
+ * their own first bytes by way of the direct map; cached frames likewise. The metadata stands at the start of the
+ * first range of memory that is large enough. Memory is taken over in sections, in ascending order, only when the
+ * blocks in reach do not satisfy a request: 2 MiB, or as much as the request needs. So a 16 GiB machine boots as fast
+ * as a small one, and no page is touched long before it is used (a first touch is dear under a hypervisor). Above
+ * `meta_end` nothing is looked up.
  *
- * Accounting comes first, taking second: two counters hold what is free, `avail` (nobody's) and `committed` (set aside for
- * charged pages). An allocation first lowers a counter, then takes frames; a free first gives frames back, then raises
- * it. So at any moment at least avail + committed + (allocations that have counted but not yet taken) frames really are
- * free, somewhere: whoever has lowered a counter by one finds a frame, in its own cache, the buddy, an unprepared section
- * or another CPU's cache. It may have to look again when frames move between those while it looks; each such round means
- * that another CPU got on. Larger blocks may fail for fragmentation; they give their count back.
- * `avail` never goes below 0: whoever wants something checks first, by compare-and-swap, that enough is left above the
- * floor of its kind: `reserve` in general, 0 for page-table pages. Charged allocations take from `committed`, never from
- * `avail`. That counter is 0 for a page that was charged only while another CPU is inside an allocation for the same page
- * (mm/fault.c); the caller looks at the page again.
+ * Accounting comes first, taking second: two counters hold what is free, `avail` (nobody's) and `committed` (set
+ * aside for charged pages). An allocation first lowers a counter, then takes frames; a free first gives frames back,
+ * then raises it. So at any moment at least avail + committed + (allocations that have counted but not yet taken)
+ * frames really are free, somewhere: whoever has lowered a counter by one finds a frame, in its own cache, the buddy,
+ * an unprepared section or another CPU's cache. It may have to look again when frames move between those while it
+ * looks; each such round means that another CPU got on. Larger blocks may fail for fragmentation; they give their
+ * count back. `avail` never goes below 0: whoever wants something checks first, by compare-and-swap, that enough is
+ * left above the floor of its kind: `reserve` in general, 0 for page-table pages. Charged allocations take from
+ * `committed`, never from `avail`. That counter is 0 for a page that was charged only while another CPU is inside an
+ * allocation for the same page (mm/fault.c); the caller looks at the page again.
  *
  * Locks: a cache's lock (its CPU, or whoever drains it), then the buddy's lock. Both irq-safe, nothing else is taken
  * inside. Held for at most one batch of list operations or one section's preparation (4 KiB zeroed, more only for
  * requests above 16 MiB). Frames are cleared
  * outside.
  *
- * Wrong frees (twice, wrong order, not ours) are caught in every build. Limits: memory below 512 GiB costs nothing, the
- * metadata of a map with large holes is spent on the holes too; page 0 is never used.
+ * Wrong frees (twice, wrong order, not ours) are caught in every build. Limits: memory below 512 GiB costs nothing,
+ * the metadata of a map with large holes is spent on the holes too; page 0 is never used.
  */
 #include "mm/frames.h"
 
@@ -75,7 +76,7 @@ static struct {
 
 static inline uint8_t meta_get(uint64_t pfn)
 {
-	/* a neighbour's byte may change at any time; only META_FREE ones matter to others, and those change under the lock */
+	/* a neighbour's byte may change at any time; others look for META_FREE only, which comes and goes under the lock */
 	return __atomic_load_n(&frames.meta[pfn], __ATOMIC_RELAXED);
 }
 

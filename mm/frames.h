@@ -22,8 +22,8 @@ enum {
 };
 
 /*
- * Physical address or FRAME_NONE. A FRAME_CHARGED allocation of one page succeeds whenever a commitment is left; none is
- * left only if more such allocations are under way than were committed.
+ * Physical address or FRAME_NONE. A FRAME_CHARGED allocation of one page succeeds whenever a commitment is left; none
+ * is left only if more such allocations are under way than were committed.
  */
 paddr_t frame_alloc(unsigned order, unsigned flags);
 void frame_free(paddr_t pa, unsigned order);
@@ -38,13 +38,13 @@ struct frame_stats {
 void frame_stats(struct frame_stats *s);
 
 /*
- * Commitment for heaps: reserve `pages` future frames so that faults on them cannot fail. 0 or -ENOMEM. Released page by
- * page as FRAME_CHARGED allocations consume it, or by frame_uncommit().
+ * Commitment for heaps: reserve `pages` future frames so that faults on them cannot fail. 0 or -ENOMEM. Released page
+ * by page as FRAME_CHARGED allocations consume it, or by frame_uncommit().
  */
 int frame_commit(uint64_t pages);
 void frame_uncommit(uint64_t pages);
 
-/* Boot: take over bootinfo memory. Cost independent of the machine's memory (metadata in sections, initialised when needed). */
+/* Boot: take over bootinfo memory. The cost does not depend on how much there is: it is prepared when it is needed. */
 void frame_init(void);
 /* Boot: memory that was in no range of bootinfo and is free now. The caller is the only CPU. */
 void frame_donate(paddr_t pa, uint64_t pages);

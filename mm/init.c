@@ -2,15 +2,15 @@
 /*
  * The final page tables, and what happens to them during boot.
  *
- * The boot assembly's tables map the image and the first GiB of the direct map. mm_init() builds the final ones from frames
- * of that GiB: the direct map of all memory with the largest pages there are, never executable; the image by section, text
- * read-execute, constants read-only, the rest read-write and not executable. Nothing else: no identity map, no null page. The
- * 2 MiB of the direct map around the image are mapped by 4 KiB pages, because there the same permissions have to hold in
- * the end: mm_seal() takes write permission from the aliases of text and constants, and from the relocated constants in
- * the image itself. Until then mm_text_alias() is the way to write text.
+ * The boot assembly's tables map the image and the first GiB of the direct map. mm_init() builds the final ones from
+ * frames of that GiB: the direct map of all memory with the largest pages there are, never executable; the image by
+ * section, text read-execute, constants read-only, the rest read-write and not executable. Nothing else: no identity
+ * map, no null page. The 2 MiB of the direct map around the image are mapped by 4 KiB pages, because there the same
+ * permissions have to hold in the end: mm_seal() takes write permission from the aliases of text and constants, and
+ * from the relocated constants in the image itself. Until then mm_text_alias() is the way to write text.
  *
- * mm_init() runs on the boot CPU before there is any other. The others may run during the rest: changes are made under
- * mm_as.lock and shot down. No memory here means the machine is too small for the image: one line, exit 2.
+ * mm_init() runs on the boot CPU before there is any other. The others may run during the rest: changes are made
+ * under mm_as.lock and shot down. No memory here means the machine is too small for the image: one line, exit 2.
  */
 #include <arch/image.h>
 

@@ -15,6 +15,7 @@
 #include "lib/rbtree.h"
 #include "lib/util.h"
 #include "mm/slab.h"
+#include "sync/percpu.h"
 #include "sync/rwspin.h"
 
 #define PROT_R 1u
@@ -65,9 +66,21 @@ struct vma *vma_prev(const struct vma *v);
 int vma_add_fixed(uintptr_t start, uintptr_t end, unsigned prot);
 void vma_remove_fixed(uintptr_t start, uintptr_t end);
 
-/* Waiting for mm_as.lock: serves shootdowns. */
+/*
+ * mm_as.lock. Waiting serves shootdowns and, after a while, halts (see shootdown.c). The fault's unlocks must not
+ * switch threads on their way out: preempt_enable_no_resched() there.
+ */
+void as_read_lock(void);
 void as_write_lock(void);
-void as_write_unlock(void);
+/* Preemption stays off. */
+void as_read_unlock_keep(void);
+void as_write_unlock_keep(void);
+
+static inline void as_write_unlock(void)
+{
+	as_write_unlock_keep();
+	preempt_enable();
+}
 
 /* Install pages of [start, end) as touching them would; stops at the first that has no memory. Takes mm_as.lock. */
 void fault_populate(uintptr_t start, uintptr_t end);
@@ -95,13 +108,13 @@ extern uint64_t *mm_pt_root;
 /* Entry bits of a resident application page with this protection. */
 uint64_t pt_app_bits(unsigned prot);
 /*
- * Address of the entry of `level` for `va`; missing tables are made if `create`. NULL: missing and not wanted or no memory.
- * mm_as.lock held (shared will do) or the kva lock for its range.
+ * Address of the entry of `level` for `va`; missing tables are made if `create`. NULL: missing and not wanted or no
+ * memory. mm_as.lock held (shared will do) or the kva lock for its range.
  */
 uint64_t *pt_entry(uintptr_t va, unsigned level, bool create);
 /* All last-level tables of the range: 0 or -ENOMEM (those made stay). */
 int pt_build(uintptr_t start, uintptr_t end);
-/* Map physically contiguous memory with the largest pages up to `max_level` that alignment allows. Boot and kva. 0 or -ENOMEM. */
+/* Map contiguous memory with the largest pages up to `max_level` that alignment allows. Boot and kva. 0 or -ENOMEM. */
 int pt_map(uintptr_t va, paddr_t pa, uint64_t len, uint64_t bits, unsigned max_level);
 
 /* The following: mm_as.lock held exclusively, application range, page aligned. */
@@ -116,7 +129,5 @@ void pt_release(uintptr_t start, uintptr_t end);
 /* ---- shootdown ---- */
 /* Flush on all CPUs that may hold what is named; returns when they have. mm_as.lock held exclusively. */
 void shootdown(const struct pt_flush *f);
-/* Serve a request that is waiting for this CPU. Preemption off. */
-void shootdown_poll(void);
 void shootdown_init(void);
 uint64_t shootdown_ipi_count(void);

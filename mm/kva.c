@@ -2,10 +2,10 @@
 /*
  * Kernel virtual addresses: thread's kernel stacks and device memory.
  *
- * One range, handed out upwards and never taken back; an unmapped page follows below every stack and after every device, so
- * running off either end of anything faults. Stacks are recycled through a LIFO list linked by their lowest
- * word: the last one freed is the one most likely in the caches. Nothing mapped here changes its frame or goes away, so
- * no shootdown is ever needed: a CPU that faulted on an entry before it existed does not remember that.
+ * One range, handed out upwards and never taken back; an unmapped page follows below every stack and after every
+ * device, so running off either end of anything faults. Stacks are recycled through a LIFO list linked by their
+ * lowest word: the last one freed is the one most likely in the caches. Nothing mapped here changes its frame or goes
+ * away, so no shootdown is ever needed: a CPU that faulted on an entry before it existed does not remember that.
  *
  * Lock: its own, irq-safe, because stacks are freed by the scheduler; frame locks are taken inside. Out of memory:
  * mm_kstack_alloc() gives 0 and undoes; a device that cannot be mapped ends the machine.

@@ -2,13 +2,13 @@
 /*
  * The address space: application mappings (VMAs), kernel virtual addresses, faults, shootdown.
  *
- * There is one address space. Application calls (mm_mmap ..) come from thread context on the kernel stack, interrupts on;
- * they take the address space lock, which spins with interrupts on, so a holder or a waiter always answers a shootdown.
- * A fault takes it shared; faults on different pages run in parallel, page-table entries are installed by compare-and-swap.
- * Errors are negative errno values.
+ * There is one address space. Application calls (mm_mmap ..) come from thread context on the kernel stack, interrupts
+ * on; they take the address space lock, which spins with interrupts on, so a holder or a waiter always answers a
+ * shootdown. A fault takes it shared; faults on different pages run in parallel, page-table entries are installed by
+ * compare-and-swap. Errors are negative errno values.
  *
- * Rule for everybody else: a lock under which application memory may be touched (a futex bucket) is never waited for with
- * interrupts off. Its holder may be waiting, in a fault, for a CPU to answer a shootdown.
+ * Rule for everybody else: a lock under which application memory may be touched (a futex bucket) is never waited for
+ * with interrupts off. Its holder may be waiting, in a fault, for a CPU to answer a shootdown.
  */
 #pragma once
 
@@ -24,11 +24,11 @@ struct trap_frame;
 /* Flags: the Linux MAP_* values, and: */
 #define MM_MAP_HEAP 0x40000000 /* allocator heap: charged when a page becomes writable (-ENOMEM there) */
 
-/* Result: address, or negative errno. len is rounded up to pages. Hints (addr without MAP_FIXED) are honoured if free. */
+/* Result: address or negative errno. len is rounded up to pages. Hints (addr without MAP_FIXED) are honoured if free. */
 long mm_mmap(uintptr_t addr, size_t len, int prot, int flags);
 int mm_munmap(uintptr_t addr, size_t len);
 int mm_mprotect(uintptr_t addr, size_t len, int prot);
-/* MADV_DONTNEED and MADV_FREE drop the pages (the next touch reads zeroes; charged pages stay charged); others 0 or -EINVAL. */
+/* MADV_DONTNEED and MADV_FREE drop pages (the next touch reads zeroes; charged ones stay charged); others 0 or -EINVAL. */
 int mm_madvise(uintptr_t addr, size_t len, int advice);
 
 /*
@@ -62,8 +62,8 @@ void *mm_map_device(paddr_t pa, size_t len);
 /* ---- shootdown ---- */
 void mm_shootdown_ipi(void); /* upcall */
 /*
- * Idle handshake, by the idle thread with interrupts off: between the two this CPU gets no shootdown IPI and touches no
- * application memory, handlers included.
+ * Idle handshake, by the idle thread with interrupts off: between the two this CPU gets no shootdown IPI and touches
+ * no application memory, handlers included.
  */
 void mm_cpu_enter_idle(void);
 void mm_cpu_leave_idle(void); /* flushes if it was asked to */

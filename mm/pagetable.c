@@ -2,24 +2,25 @@
 /*
  * The tree of page tables: look-up, building, walks over ranges of application pages.
  *
- * An entry of an application page is either 0 (never touched) or holds a frame's address; the present bit says whether
- * the mapping's protection allows any access. So an entry without the present bit still owns its frame. All pages of a
- * mapping have the bits that its protection gives, always: whoever finds a resident page while holding mm_as.lock may
- * conclude that a permitted access works.
+ * An entry of an application page is either 0 (never touched) or holds a frame's address; the present bit says
+ * whether the mapping's protection allows any access. So an entry without the present bit still owns its frame. All
+ * pages of a mapping have the bits that its protection gives, always: whoever finds a resident page while holding
+ * mm_as.lock may conclude that a permitted access works.
  *
- * Concurrency: with mm_as.lock shared, entries only change from 0 to something, by compare-and-swap; the loser of a race
- * for a table gives its page back and goes on with the winner's. Tables disappear only with mm_as.lock held exclusively.
- * The hardware sets accessed and dirty bits in present entries behind our back; entries are made with both set, and
- * nobody reads them.
+ * Concurrency: with mm_as.lock shared, entries only change from 0 to something, by compare-and-swap; the loser of a
+ * race for a table gives its page back and goes on with the winner's. Tables disappear only with mm_as.lock held
+ * exclusively. The hardware sets accessed and dirty bits in present entries behind our back; entries are made with
+ * both set, and nobody reads them.
  *
- * Removing: (1) pt_zap() takes the present bits away, the address stays in the entry, so that no list of the frames is
- * needed; pt_detach() does the same to the entries that point to tables with no mapping in reach of them. (2) One shootdown
- * makes every CPU forget both the pages and the tables (flushing any page drops all cached upper-level entries: Intel SDM
- * vol. 3, 4.10.4.1). (3) pt_reap() frees the frames, pt_release() the tables. Walks follow a pointer to a table whether or not it
- * is present. Nobody else can see the state between, because all of it happens under the exclusive lock.
+ * Removing: (1) pt_zap() takes the present bits away, the address stays in the entry, so that no list of the frames
+ * is needed; pt_detach() does the same to the entries that point to tables with no mapping in reach of them. (2) One
+ * shootdown makes every CPU forget both the pages and the tables (flushing any page drops all cached upper-level
+ * entries: Intel SDM vol. 3, 4.10.4.1). (3) pt_reap() frees the frames, pt_release() the tables. Walks follow a
+ * pointer to a table whether or not it is present. Nobody else can see the state between, because all of it happens
+ * under the exclusive lock.
  *
- * A table stays as long as any mapping touches the range that it spans, because the tables of charged pages are built when they are
- * charged: a fault on them needs no memory but the page itself.
+ * A table stays as long as any mapping touches the range that it spans, because the tables of charged pages are built
+ * when they are charged: a fault on them needs no memory but the page itself.
  */
 #include "lib/errno.h"
 #include "lib/util.h"

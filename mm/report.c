@@ -2,9 +2,9 @@
 /*
  * What mm/ says about itself: statistics, words for an address, and the memory part of the crash report.
  *
- * The report runs when everything else has been stopped at an arbitrary place, perhaps inside a change of the tree, so
- * it takes no lock and bounds its steps. VMA objects and page tables it may meet half-way are still mapped memory: slab
- * frames are never given back, and tables are reached only from entries that are present.
+ * The report runs when everything else has been stopped at an arbitrary place, perhaps inside a change of the tree,
+ * so it takes no lock and bounds its steps. VMA objects and page tables it may meet half-way are still mapped memory:
+ * slab frames are never given back, and tables are reached only from entries that are present.
  */
 #include <arch/image.h>
 
@@ -116,11 +116,10 @@ void mm_report(void)
 	if (!mm_pt_root)
 		return;
 	frame_stats(&fs);
-	plat_log(
-		'C',
-		"memory: %lu KiB, free %lu KiB, of these set aside for heaps %lu KiB; resident: heaps %lu KiB, other mappings %lu KiB",
-		(unsigned long)fs.total * 4, (unsigned long)fs.free * 4, (unsigned long)fs.committed * 4,
-		(unsigned long)mm_as.heap_resident * 4, (unsigned long)mm_as.app_resident * 4);
+	plat_log('C',
+		 "memory: %lu KiB, free %lu KiB (%lu KiB set aside for heaps); resident: heaps %lu KiB, others %lu KiB",
+		 (unsigned long)fs.total * 4, (unsigned long)fs.free * 4, (unsigned long)fs.committed * 4,
+		 (unsigned long)mm_as.heap_resident * 4, (unsigned long)mm_as.app_resident * 4);
 	for (unsigned steps = 0; steps < REPORT_STEPS && (v = lookup_bounded(at)) != NULL && v->end > at; steps++) {
 		uint64_t r = v->attr & VMA_FIXED ? 0 : count_present(v->start, v->end);
 		unsigned place = REPORT_LARGEST;

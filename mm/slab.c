@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Objects of one size, carved from single frames (after Bonwick, "The Slab Allocator", USENIX 1994, without its layers).
+ * Objects of one size, carved from single frames (after Bonwick, "The Slab Allocator", USENIX 1994, without its
+ * layers).
  *
- * A cache is a LIFO list of free objects, linked through their first word. When it is empty a frame is cut up; frames are
- * never given back, so the peak of a kind stays with it, and a stale pointer to an object always points to an object of
- * the same kind (the crash report relies on that).
+ * A cache is a LIFO list of free objects, linked through their first word. When it is empty a frame is cut up; frames
+ * are never given back, so the peak of a kind stays with it, and a stale pointer to an object always points to an
+ * object of the same kind (the crash report relies on that).
  *
- * Lock: the cache's own, irq-safe; the frame locks are taken outside it. Any context. No frame left: NULL. A freed object
- * is checked to lie on an object boundary; more is the sanitizers' work.
+ * Lock: the cache's own, irq-safe; the frame locks are taken outside it. Any context. No frame left: NULL. A freed
+ * object is checked to lie on an object boundary; more is the sanitizers' work.
  */
 #include "mm/slab.h"
 

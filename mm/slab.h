@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fixed-size objects for the kernel's own structures (VMAs, threads, file descriptions), carved from frames. They never
- * call the default heap, which is what lets the heap be built from VMAs and threads. Objects are NOT zeroed. Spin lock
- * inside, irq-safe; never sleeps; NULL when no frame is left.
+ * Fixed-size objects for the kernel's own structures (VMAs, threads, file descriptions), carved from frames. They
+ * never call the default heap, which is what lets the heap be built from VMAs and threads. Objects are NOT zeroed.
+ * Spin lock inside, irq-safe; never sleeps; NULL when no frame is left.
  */
 #pragma once
 

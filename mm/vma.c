@@ -2,24 +2,26 @@
 /*
  * Mappings of the application: mmap, munmap, mprotect, madvise.
  *
- * A VMA is a range with one protection and one set of attributes. VMAs do not overlap; neighbours that agree in both are one
- * VMA, except fixed ones (the image). They stand in one red-black tree by address; a free place is sought downwards from
- * `mmap_top`, in time proportional to the number of VMAs above it.
+ * A VMA is a range with one protection and one set of attributes. VMAs do not overlap; neighbours that agree in both
+ * are one VMA, except fixed ones (the image). They stand in one red-black tree by address; a free place is sought
+ * downwards from `mmap_top`, in time proportional to the number of VMAs above it.
  *
- * Concurrency: everything here holds mm_as.lock exclusively; faults hold it shared. Each call that changes something first
- * reserves what it needs (VMA objects for splits, commitment, page tables), then changes with steps that cannot fail.
+ * Concurrency: everything here holds mm_as.lock exclusively; faults hold it shared. Each call that changes something
+ * first reserves what it needs (VMA objects for splits, commitment, page tables), then changes with steps that cannot
+ * fail.
  *
  * Commitment, for VMA_HEAP. The counter of frames.c holds one for every page of a writable heap VMA that is not
- * resident: +1 when the page becomes writable unless it is resident, -1 when a fault makes it resident, and back when it
- * is dropped by MADV_DONTNEED; the rest is released when the VMA goes or becomes read-only. The last-level page tables
- * of a charged range are built with the charge and stay while any VMA touches their span, so a fault needs the one frame and
- * nothing else.
+ * resident: +1 when the page becomes writable unless it is resident, -1 when a fault makes it resident, and back when
+ * it is dropped by MADV_DONTNEED; the rest is released when the VMA goes or becomes read-only. The last-level page
+ * tables of a charged range are built with the charge and stay while any VMA touches their span, so a fault needs the
+ * one frame and nothing else.
  *
  * Contexts: thread context, interrupts on, no spin lock held. Out of memory: -ENOMEM and nothing changed (except that
  * MAP_POPULATE stops early, as in Linux).
  *
- * Differences from Linux: mprotect() over a hole changes nothing (Linux changes what stands before it); WRITE with EXEC
- * is -EACCES; the image can not be unmapped or protected (-EINVAL); MAP_SHARED is private to the one address space there is.
+ * Differences from Linux: mprotect() over a hole changes nothing (Linux changes what stands before it); WRITE with
+ * EXEC is -EACCES; the image can not be unmapped or protected (-EINVAL); MAP_SHARED is private to the one address
+ * space there is.
  */
 #include "lib/errno.h"
 #include "lib/util.h"
@@ -45,7 +47,7 @@ enum {
 	MADV_FREE_ = 8,
 	MADV_DONTNEED_LOCKED_ = 24,
 };
-/* Advice that may be ignored: NORMAL, RANDOM, SEQUENTIAL, WILLNEED, DONTFORK, DOFORK, HUGEPAGE, NOHUGEPAGE, DONTDUMP, DODUMP, COLD. */
+/* Advice that may be ignored: NORMAL, RANDOM, SEQUENTIAL, WILLNEED, (DONT|DO)FORK, (NO)HUGEPAGE, (DONT|DO)DUMP, COLD. */
 #define MADV_IGNORED                                                                                               \
 	(1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 10 | 1u << 11 | 1u << 14 | 1u << 15 | 1u << 16 | 1u << 17 | \
 	 1u << 20)
@@ -55,16 +57,6 @@ enum {
 
 struct address_space mm_as = { .lock = RWSPIN_INITIALIZER() };
 struct slab_cache mm_vma_cache = SLAB_CACHE("vma", struct vma);
-
-void as_write_lock(void)
-{
-	rwspin_write_lock(&mm_as.lock, shootdown_poll);
-}
-
-void as_write_unlock(void)
-{
-	rwspin_write_unlock(&mm_as.lock);
-}
 
 /* ---- tree ---- */
 
@@ -282,7 +274,7 @@ static void detach_tables(uintptr_t start, uintptr_t end, struct pt_flush *flush
 	pt_detach(start, end, below ? below->end : 0, above ? above->start : LOWER_HALF_END, flush);
 }
 
-/* Remove all VMAs between start and end, which are VMA boundaries. `keep_tables`: something new is about to go there. */
+/* Remove all VMAs between start and end, which are VMA boundaries. `keep_tables`: something new goes there at once. */
 static void unmap_locked(uintptr_t start, uintptr_t end, bool keep_tables)
 {
 	struct pt_flush flush = { 0 };

@@ -8,18 +8,19 @@
  *	bit  48      a writer is inside
  *	bits 49..63  turn: counts writers that left, modulo 2^15
  *
- * Invariants: the writer bit and "readers inside" are never both nonzero. A reader waits only if, at that moment, a writer
- * was inside or waiting, and readers waiting become readers inside in one step, by the writer that leaves, which also
- * changes the turn: a waiting reader owns the lock as soon as it sees another turn than the one it queued in. It can not
- * miss its turn: the next turn after its own is the one that admits it, and 2^15 more would have to pass, each of which
- * waits for it to leave, before the number repeats. So a reader waits for one writer at most. A writer enters when nobody
- * is inside; readers that arrive while it waits queue up behind it, so it waits only for readers inside and other writers.
+ * Invariants: the writer bit and "readers inside" are never both nonzero. A reader waits only if, at that moment, a
+ * writer was inside or waiting, and readers waiting become readers inside in one step, by the writer that leaves,
+ * which also changes the turn: a waiting reader owns the lock as soon as it sees another turn than the one it queued
+ * in. It can not miss its turn: the next turn after its own is the one that admits it, and 2^15 more would have to
+ * pass, each of which waits for it to leave, before the number repeats. So a reader waits for one writer at most. A
+ * writer enters when nobody is inside; readers that arrive while it waits queue up behind it, so it waits only for
+ * readers inside and other writers.
  *
  * Every context counts once, and preemption is off from the first step on, so 16 bits hold for 65535 CPUs.
  *
- * Ordering: the successful compare-and-swap that enters is an acquire, that of leaving a release operation. An admitted
- * reader's load of the word is an acquire that reads from the leaving writer's release (or from a later compare-and-swap
- * in its release sequence).
+ * Ordering: the successful compare-and-swap that enters is an acquire, that of leaving a release operation. An
+ * admitted reader's load of the word is an acquire that reads from the leaving writer's release (or from a later
+ * compare-and-swap in its release sequence).
  *
  * Contexts: as the header says; no memory is needed.
  */
@@ -44,37 +45,37 @@ static inline bool swap_word(struct rwspin *l, uint64_t *old, uint64_t new, int 
 	return __atomic_compare_exchange_n(&l->word, old, new, true, order, __ATOMIC_RELAXED);
 }
 
-static inline void wait_a_little(void (*relax)(void), unsigned *looks)
+static inline void wait_a_little(const struct rwspin *l, uint64_t seen, rwspin_wait_fn wait, unsigned *looks)
 {
 	spin_wait(looks);
-	if (relax)
-		relax();
+	if (wait)
+		wait(l, seen, *looks);
 }
 
-static __noinline void read_lock_slow(struct rwspin *l, void (*relax)(void))
+static __noinline void read_lock_slow(struct rwspin *l, rwspin_wait_fn wait)
 {
-	uint64_t w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
+	uint64_t w = __atomic_load_n(&l->word, __ATOMIC_RELAXED), now;
 	unsigned looks = 0;
 
 	for (;;) {
 		if (!(w & (WRITER | WRITERS_WAITING))) {
-			/* pairs with the release in write_leave() */
+			/* pairs with the release in rwspin_write_unlock() */
 			if (swap_word(l, &w, w + READER, __ATOMIC_ACQUIRE))
 				return;
 		} else if (swap_word(l, &w, w + READER_WAITS, __ATOMIC_RELAXED)) {
 			break;
 		}
 	}
-	/* pairs with the release in write_leave(), which made this reader one of those inside */
-	while (((__atomic_load_n(&l->word, __ATOMIC_ACQUIRE) ^ w) & TURNS) == 0)
-		wait_a_little(relax, &looks);
+	/* pairs with the release in rwspin_write_unlock(), which made this reader one of those inside */
+	while ((((now = __atomic_load_n(&l->word, __ATOMIC_ACQUIRE)) ^ w) & TURNS) == 0)
+		wait_a_little(l, now, wait, &looks);
 }
 
-void rwspin_read_lock(struct rwspin *l, void (*relax)(void))
+void rwspin_read_lock(struct rwspin *l, rwspin_wait_fn wait)
 {
 	if (!rwspin_read_trylock(l)) {
 		preempt_disable();
-		read_lock_slow(l, relax);
+		read_lock_slow(l, wait);
 	}
 }
 
@@ -84,27 +85,22 @@ bool rwspin_read_trylock(struct rwspin *l)
 
 	preempt_disable();
 	while (likely(!(w & (WRITER | WRITERS_WAITING))))
-		/* pairs with the release in write_leave() */
+		/* pairs with the release in rwspin_write_unlock() */
 		if (likely(swap_word(l, &w, w + READER, __ATOMIC_ACQUIRE)))
 			return true;
 	preempt_enable_no_resched();
 	return false;
 }
 
-void rwspin_read_unlock_no_resched(struct rwspin *l)
+bool rwspin_read_unlock(struct rwspin *l)
 {
-	/* pairs with the acquire of the next writer in rwspin_write_lock() */
-	__atomic_fetch_sub(&l->word, READER, __ATOMIC_RELEASE);
-	preempt_enable_no_resched();
+	/* release: pairs with the acquire of the next writer in rwspin_write_lock() */
+	uint64_t w = __atomic_sub_fetch(&l->word, READER, __ATOMIC_SEQ_CST);
+
+	return !(w & READERS) && (w & WRITERS_WAITING);
 }
 
-void rwspin_read_unlock(struct rwspin *l)
-{
-	__atomic_fetch_sub(&l->word, READER, __ATOMIC_RELEASE);
-	preempt_enable();
-}
-
-void rwspin_write_lock(struct rwspin *l, void (*relax)(void))
+void rwspin_write_lock(struct rwspin *l, rwspin_wait_fn wait)
 {
 	uint64_t w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
 	uint64_t waiting = 0;
@@ -113,20 +109,20 @@ void rwspin_write_lock(struct rwspin *l, void (*relax)(void))
 	preempt_disable();
 	for (;;) {
 		if (!(w & (WRITER | READERS))) {
-			/* pairs with the releases in rwspin_read_unlock() and write_leave() */
+			/* pairs with the releases in rwspin_read_unlock() and rwspin_write_unlock() */
 			if (swap_word(l, &w, (w | WRITER) - waiting, __ATOMIC_ACQUIRE))
 				return;
 		} else if (!waiting) {
 			if (swap_word(l, &w, w + WRITER_WAITS, __ATOMIC_RELAXED))
 				waiting = WRITER_WAITS;
 		} else {
-			wait_a_little(relax, &looks);
+			wait_a_little(l, w, wait, &looks);
 			w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
 		}
 	}
 }
 
-static void write_leave(struct rwspin *l)
+bool rwspin_write_unlock(struct rwspin *l)
 {
 	uint64_t w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
 	uint64_t new;
@@ -134,20 +130,9 @@ static void write_leave(struct rwspin *l)
 	do {
 		new = (w & ~(WRITER | READERS_WAITING)) + TURN;
 		new += (w & READERS_WAITING) / READER_WAITS;
-		/* pairs with the acquires of all that enter */
-	} while (!swap_word(l, &w, new, __ATOMIC_RELEASE));
-}
-
-void rwspin_write_unlock_no_resched(struct rwspin *l)
-{
-	write_leave(l);
-	preempt_enable_no_resched();
-}
-
-void rwspin_write_unlock(struct rwspin *l)
-{
-	write_leave(l);
-	preempt_enable();
+		/* release: pairs with the acquires of all that enter */
+	} while (!swap_word(l, &w, new, __ATOMIC_SEQ_CST));
+	return (new &(READERS | WRITERS_WAITING)) != 0;
 }
 
 bool rwspin_is_write_locked(const struct rwspin *l)

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Readers-writer spin lock, fair between the two sides: a waiting writer holds back new readers, and a writer that leaves
- * lets in every reader that waited for it, so each side waits for at most one turn of the other (the phase-fair order of
- * Brandenburg and Anderson, "Reader-Writer Synchronization for Shared-Memory Multiprocessor Real-Time Systems", 2009).
- * Among themselves writers are served in no particular order.
+ * Readers-writer spin lock, fair between the two sides: a waiting writer holds back new readers, and a writer that
+ * leaves lets in every reader that waited for it, so each side waits for at most one turn of the other (the
+ * phase-fair order of Brandenburg and Anderson, "Reader-Writer Synchronization for Shared-Memory Multiprocessor
+ * Real-Time Systems", 2009). Among themselves writers are served in no particular order.
  *
- * Contract: holding and waiting keep preemption off; interrupts stay as the caller had them. Not recursive in any mix, not
- * for interrupt handlers. While waiting, `relax` (may be NULL) is called again and again: it serves what other CPUs want
- * from this one even when the caller came with interrupts off. Lock is an acquire, unlock a release operation. The
- * `_no_resched` forms leave a wanted switch to whoever ends the context (a page fault: its return path keeps the
- * floating-point state, a switch from here would not).
+ * Contract: holding and waiting keep preemption off; interrupts stay as the caller had them. Not recursive in any
+ * mix, not for interrupt handlers. Lock is an acquire, unlock a release operation.
+ *
+ * While waiting, `wait` (may be NULL) is called between looks: it serves what other CPUs want from this one, even
+ * when the caller came with interrupts off, and may halt the CPU. For the latter an unlock says whether somebody
+ * could go on now: then the caller wakes the CPUs that halted. A waiter that is about to halt announces that by a
+ * sequentially consistent operation and halts only if rwspin_word() still is `seen`, an unlocker looks for such
+ * announcements after the unlock, which is sequentially consistent too; so one of them sees the other.
  */
 #pragma once
 
@@ -25,15 +28,25 @@ struct rwspin {
 		0            \
 	}
 
-void rwspin_read_lock(struct rwspin *l, void (*relax)(void));
+/* `seen`: nothing can have changed for the waiter while the word is this. `looks`: rounds so far. */
+typedef void (*rwspin_wait_fn)(const struct rwspin *l, uint64_t seen, unsigned looks);
+
+void rwspin_read_lock(struct rwspin *l, rwspin_wait_fn wait);
 /* True: the caller is a reader now. Never waits. */
 bool rwspin_read_trylock(struct rwspin *l);
-void rwspin_read_unlock(struct rwspin *l);
-void rwspin_read_unlock_no_resched(struct rwspin *l);
+void rwspin_write_lock(struct rwspin *l, rwspin_wait_fn wait);
 
-void rwspin_write_lock(struct rwspin *l, void (*relax)(void));
-void rwspin_write_unlock(struct rwspin *l);
-void rwspin_write_unlock_no_resched(struct rwspin *l);
+/*
+ * True: somebody who waited may go on. Preemption stays off: the caller wakes whom it has to, then ends the section
+ * with preempt_enable() or, where its way out must not switch threads, preempt_enable_no_resched().
+ */
+bool rwspin_read_unlock(struct rwspin *l);
+bool rwspin_write_unlock(struct rwspin *l);
 
 /* Is there a writer inside? Exact for the writer itself: for assertions. */
 bool rwspin_is_write_locked(const struct rwspin *l);
+
+static inline uint64_t rwspin_word(const struct rwspin *l)
+{
+	return __atomic_load_n(&l->word, __ATOMIC_SEQ_CST);
+}

@@ -2,10 +2,10 @@
 /*
  * What a spin loop does between two looks.
  *
- * `pause` is meant for this, but under QEMU's emulator each one leaves the generated code and takes the machine's global
- * lock, which the CPU that is being waited for needs to take its interrupt: with a `pause` per look an interrupt between
- * CPUs took milliseconds. One in many looks keeps what it is good for on hardware (a hint to the other hyper-thread, and to a
- * hypervisor that this CPU waits) at a price that does not show. Any context.
+ * `pause` is meant for this, but under QEMU's emulator each one leaves the generated code and takes the machine's
+ * global lock, which the CPU that is being waited for needs to take its interrupt: with a `pause` per look an
+ * interrupt between CPUs took milliseconds. One in many looks keeps what it is good for on hardware (a hint to the
+ * other hyper-thread, and to a hypervisor that this CPU waits) at a price that does not show. Any context.
  */
 #pragma once
 

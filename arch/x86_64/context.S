@@ -2,12 +2,21 @@
 /*
  * Voluntary switch between kernel stacks, first entry of a thread, and the way out to an application stack. What a switch
  * keeps is in arch/context.h. Runs with interrupts off and preempt_count 1, so the FS base read and the stack pointer
- * stored belong to one thread. CPUs without FSGSBASE go through the MSR.
+ * stored belong to one thread.
+ *
+ * CPUs without XSAVE take the older instructions: FS base through the MSR, MXCSR and the x87 control word as parts of an
+ * FXSAVE image below the stack pointer (interrupts are off; an NMI has its own stack). Slower, same frame on the stack.
+ * Emulating hypervisors know these instructions where they do not know LDMXCSR and FLDCW.
  *
  * Saved on the stack of the thread that is switched away from, from its rsp upwards:
  *	mxcsr | x87 control word, r15, r14, r13, r12, rbx, rbp, return address
  */
 #include <arch/boot_abi.h>
+
+/* Layout of an FXSAVE image (Intel SDM vol. 1, 10.5.1). */
+#define FXSAVE_SIZE  512
+#define FXSAVE_FCW   0
+#define FXSAVE_MXCSR 24
 
 	.text
 	/* void *arch_switch(struct arch_context *prev, struct arch_context *next, void *arg) */
@@ -22,9 +31,11 @@ arch_switch:
 	push	%r14
 	push	%r15
 	sub	$8, %rsp
+	mov	%rdx, %r8
+	cmpb	$0, arch_has_xsave(%rip)
+	je	arch_switch_old
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
-	mov	%rdx, %r8
 	cmpb	$0, arch_fsgsbase(%rip)
 	je	1f
 	rdfsbase %rax
@@ -47,7 +58,7 @@ arch_switch:
 	wrmsr
 2:	ldmxcsr	(%rsp)
 	fldcw	4(%rsp)
-	add	$8, %rsp
+3:	add	$8, %rsp
 	pop	%r15
 	pop	%r14
 	pop	%r13
@@ -56,6 +67,48 @@ arch_switch:
 	pop	%rbp
 	mov	%r8, %rax
 	ret
+	.set	switch_finish, 3b
+
+	/* rsp is 16-byte aligned here, on both stacks. */
+	.type	arch_switch_old, @function
+arch_switch_old:
+	fxsave64 -FXSAVE_SIZE(%rsp)
+	mov	FXSAVE_MXCSR-FXSAVE_SIZE(%rsp), %eax
+	mov	%eax, (%rsp)
+	movzwl	FXSAVE_FCW-FXSAVE_SIZE(%rsp), %eax
+	mov	%eax, 4(%rsp)
+	mov	$MSR_FS_BASE, %ecx
+	rdmsr
+	mov	%eax, 8(%rdi)
+	mov	%edx, 12(%rdi)
+	mov	%rsp, (%rdi)
+	mov	(%rsi), %rsp
+	mov	8(%rsi), %eax
+	mov	12(%rsi), %edx
+	wrmsr
+	mov	(%rsp), %ecx
+	mov	4(%rsp), %edx
+	call	load_control_words
+	jmp	switch_finish
+
+	/* ecx: MXCSR, edx: x87 control word. rsp is 8 below a multiple of 16. Changes rax. */
+	.type	load_control_words, @function
+load_control_words:
+	lea	-FXSAVE_SIZE-8(%rsp), %rax
+	fxsave64 (%rax)
+	mov	%ecx, FXSAVE_MXCSR(%rax)
+	mov	%dx, FXSAVE_FCW(%rax)
+	fxrstor64 (%rax)
+	ret
+
+	/* void arch_load_control_words_old(uint32_t mxcsr, uint32_t fcw): interrupts off, or on a stack no interrupt uses */
+	.globl	arch_load_control_words_old
+	.hidden	arch_load_control_words_old
+	.type	arch_load_control_words_old, @function
+arch_load_control_words_old:
+	mov	%edi, %ecx
+	mov	%esi, %edx
+	jmp	load_control_words
 
 	/* First return of a new thread: r12 = entry, r13 = its argument, rax = what the switcher passed. */
 	.globl	arch_thread_start
@@ -75,9 +128,18 @@ arch_thread_start:
 arch_enter_app:
 	cli
 	fninit
+	and	$-16, %rsp
+	cmpb	$0, arch_has_xsave(%rip)
+	je	1f
 	pushq	$0x1f80
 	ldmxcsr	(%rsp)
-	and	$-16, %rdi
+	jmp	2f
+1:	mov	%rdx, %r8
+	mov	$0x1f80, %ecx
+	mov	$0x37f, %edx
+	call	load_control_words
+	mov	%r8, %rdx
+2:	and	$-16, %rdi
 	mov	%rdi, %rsp
 	mov	%rdx, %rdi
 	xor	%ebp, %ebp

@@ -17,20 +17,22 @@
 #include "lib/string.h"
 #include "lib/util.h"
 
-#define XCR0_WANTED 0xe7ull /* x87, SSE, AVX, opmask, ZMM_Hi256, Hi16_ZMM */
+#define XCR0_WANTED  0xe7ull /* x87, SSE, AVX, opmask, ZMM_Hi256, Hi16_ZMM */
 #define XSAVE_HEADER 512
-#define FXSAVE_SIZE 512
+#define FXSAVE_SIZE  512
 
 bool arch_fsgsbase; /* [I] read by context.S */
+bool arch_has_xsave; /* [I] read by context.S; without it FXSAVE serves */
 
 static struct {
-	uint64_t xcr0;	   /* [I] 0: no XSAVE */
-	uint32_t xsize;	   /* [I] */
-	bool pages_1g;	   /* [I] */
-	bool known;	   /* [I] */
+	uint64_t xcr0;	/* [I] 0: no XSAVE */
+	uint32_t xsize; /* [I] */
+	bool pages_1g;	/* [I] */
+	bool known;	/* [I] */
 } cpu = { .xsize = FXSAVE_SIZE };
 
 void arch_thread_start(void);
+void arch_load_control_words_old(uint32_t mxcsr, uint32_t fcw);
 
 static void write_xcr0(uint64_t v)
 {
@@ -64,6 +66,7 @@ static __cold void discover(void)
 	if (max >= 0xd && (r[2] & (1u << 26))) {
 		arch_cpuid(0xd, 0, r);
 		cpu.xcr0 = (r[0] | (uint64_t)r[3] << 32) & XCR0_WANTED;
+		arch_has_xsave = cpu.xcr0 != 0;
 	}
 	arch_cpuid(0x80000001, 0, r);
 	cpu.pages_1g = r[3] & (1u << 26);
@@ -91,6 +94,14 @@ __cold void arch_cpu_init(void)
 			cpu.xsize = r[1]; /* for what XCR0 enables now */
 		}
 	}
+}
+
+__cold void arch_cpu_base_only(void)
+{
+	arch_has_xsave = false;
+	arch_fsgsbase = false;
+	cpu.xcr0 = 0;
+	cpu.xsize = FXSAVE_SIZE;
 }
 
 bool arch_has_1g_pages(void)
@@ -123,9 +134,13 @@ void arch_xstate_restore(const void *area)
 
 void arch_xstate_reset(void)
 {
-	uint32_t mxcsr = 0x1f80;
+	const uint32_t mxcsr = 0x1f80;
 
-	__asm__ volatile("fninit; ldmxcsr %0" ::"m"(mxcsr));
+	__asm__ volatile("fninit");
+	if (arch_has_xsave)
+		__asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
+	else
+		arch_load_control_words_old(mxcsr, 0x37f);
 }
 
 uintptr_t arch_get_tp(void)
@@ -157,7 +172,10 @@ void arch_context_init(struct arch_context *ctx, uintptr_t kstack_top,
 {
 	struct switch_frame *f = (struct switch_frame *)ALIGN_DOWN(kstack_top, 16) - 1;
 
-	*f = (struct switch_frame){ .mxcsr = 0x1f80, .fcw = 0x37f, .r12 = (uintptr_t)entry, .r13 = (uintptr_t)arg,
+	*f = (struct switch_frame){ .mxcsr = 0x1f80,
+				    .fcw = 0x37f,
+				    .r12 = (uintptr_t)entry,
+				    .r13 = (uintptr_t)arg,
 				    .rip = (uintptr_t)arch_thread_start };
 	ctx->rsp = (uintptr_t)f;
 }

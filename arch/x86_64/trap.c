@@ -85,8 +85,12 @@ static __cold void fill_tables(void)
 			ist = IST_NMI;
 		else if (v == 18)
 			ist = IST_MACHINE_CHECK;
-		traps.idt[v] = (struct gate){ .low = (uint16_t)stub, .selector = SEL_CODE, .ist = (uint8_t)ist, .type = 0x8e,
-					      .mid = (uint16_t)(stub >> 16), .high = (uint32_t)(stub >> 32) };
+		traps.idt[v] = (struct gate){ .low = (uint16_t)stub,
+					      .selector = SEL_CODE,
+					      .ist = (uint8_t)ist,
+					      .type = 0x8e,
+					      .mid = (uint16_t)(stub >> 16),
+					      .high = (uint32_t)(stub >> 32) };
 	}
 	traps.ist[0] = boot_ist;
 }
@@ -116,13 +120,17 @@ __cold void arch_trap_init_cpu(unsigned cpu)
 	tss->ist[IST_EXCEPTION - 1] = top - 3 * IST_BIG;
 	tss->ist[IST_INTERRUPT - 1] = top - 3 * IST_BIG - IST_SMALL;
 	tss->io_map = sizeof(*tss);
-	traps.gdt[GDT_FIXED + 2 * cpu] = (sizeof(*tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+	traps.gdt[GDT_FIXED + 2 * cpu] = (sizeof(*tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
+					 (base >> 24 & 0xff) << 56;
 	traps.gdt[GDT_FIXED + 2 * cpu + 1] = base >> 32;
 
 	p = (struct table_pointer){ sizeof(traps.gdt) - 1, (uintptr_t)traps.gdt };
 	__asm__ volatile("lgdt %0" ::"m"(p));
-	__asm__ volatile("pushq %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1: mov %1, %%ss; mov %1, %%ds; mov %1, %%es"
-			 ::"i"(SEL_CODE), "r"(SEL_DATA) : "rax", "memory");
+	__asm__ volatile(
+		"pushq %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1: mov %1, %%ss; mov %1, %%ds; mov %1, %%es" ::"i"(
+			SEL_CODE),
+		"r"(SEL_DATA)
+		: "rax", "memory");
 	p = (struct table_pointer){ sizeof(traps.idt) - 1, (uintptr_t)traps.idt };
 	__asm__ volatile("lidt %0" ::"m"(p));
 	__asm__ volatile("ltr %w0" ::"r"(SEL_TSS + 16 * cpu));
@@ -153,10 +161,26 @@ bool arch_trap_fixup(struct trap_frame *f)
 __cold const char *arch_trap_name(unsigned vector)
 {
 	static const char names[][28] = {
-		"divide error", "debug exception", "NMI", "breakpoint", "overflow", "bound range exceeded", "invalid instruction",
-		"device not available", "double fault", "coprocessor overrun", "invalid TSS", "segment not present",
-		"stack segment fault", "general protection fault", "page fault", "reserved exception", "x87 floating point error",
-		"misaligned access", "machine check", "SIMD floating point error",
+		"divide error",
+		"debug exception",
+		"NMI",
+		"breakpoint",
+		"overflow",
+		"bound range exceeded",
+		"invalid instruction",
+		"device not available",
+		"double fault",
+		"coprocessor overrun",
+		"invalid TSS",
+		"segment not present",
+		"stack segment fault",
+		"general protection fault",
+		"page fault",
+		"reserved exception",
+		"x87 floating point error",
+		"misaligned access",
+		"machine check",
+		"SIMD floating point error",
 	};
 
 	return vector < ARRAY_SIZE(names) ? names[vector] : "unknown exception";

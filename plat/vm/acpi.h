@@ -11,21 +11,21 @@
 #define ACPI_IOAPIC_MAX 4
 
 struct acpi_info {
-	unsigned cpus;				 /* usable processors listed */
-	unsigned cpus_left_out;			 /* beyond CONFIG_MAX_CPUS */
-	uint32_t apic_id[CONFIG_MAX_CPUS];	 /* in the table's order */
-	uint64_t lapic_phys;			 /* 0: not told */
+	unsigned cpus;			   /* usable processors listed */
+	unsigned cpus_left_out;		   /* beyond CONFIG_MAX_CPUS */
+	uint32_t apic_id[CONFIG_MAX_CPUS]; /* in the table's order */
+	uint64_t lapic_phys;		   /* 0: not told */
 	unsigned ioapics;
 	struct {
 		uint32_t phys, gsi_base;
 	} ioapic[ACPI_IOAPIC_MAX];
 	struct {
 		uint32_t gsi;
-		uint16_t flags;			 /* polarity bits 0-1, trigger bits 2-3 */
-	} isa[16];				 /* where each ISA line arrives */
-	uint16_t pm_timer_port;			 /* 0: there is none */
+		uint16_t flags; /* polarity bits 0-1, trigger bits 2-3 */
+	} isa[16];		/* where each ISA line arrives */
+	uint16_t pm_timer_port; /* 0: there is none */
 	bool pm_timer_32bit;
-	uint8_t century;			 /* RTC register of the century, 0: none */
+	uint8_t century; /* RTC register of the century, 0: none */
 };
 
 /* Readable view of physical memory, NULL if impossible. */

@@ -16,9 +16,9 @@
 #include "lib/util.h"
 #include "plat/vm/memmap.h"
 
-#define PVH_MAGIC 0x336ec578u
+#define PVH_MAGIC     0x336ec578u
 #define EARLY_MAP_END (1ull << 30)
-#define CMDLINE_MAX 1024
+#define CMDLINE_MAX   1024
 
 struct pvh_start_info {
 	uint32_t magic, version, flags, nr_modules;
@@ -55,7 +55,8 @@ __cold void bootinfo_init(void)
 
 	boot.info.cmdline = boot.cmdline;
 	if (si->magic != PVH_MAGIC || si->version < 1 || !si->memmap_entries)
-		plat_boot_error("not started by a PVH loader with a memory map (magic 0x%x, version %u)", si->magic, si->version);
+		plat_boot_error("not started by a PVH loader with a memory map (magic 0x%x, version %u)", si->magic,
+				si->version);
 	if (si->cmdline_paddr) {
 		const char *src = early(si->cmdline_paddr, CMDLINE_MAX);
 
@@ -77,9 +78,9 @@ __cold void bootinfo_init(void)
 	reserved[n++] = (struct plat_mem){ AP_TRAMPOLINE_PHYS, AP_LOW_END - AP_TRAMPOLINE_PHYS };
 	reserved[n++] = (struct plat_mem){ ARCH_IMAGE_PHYS, (uint64_t)(__image_end - __image_start) };
 	reserved[n++] = (struct plat_mem){ boot.info.initrd, boot.info.initrd_len };
-	boot.info.mem_count =
-		memmap_build(early(si->memmap_paddr, si->memmap_entries * sizeof(struct memmap_entry)), si->memmap_entries,
-			     reserved, n, boot.info.mem, PLAT_MEM_MAX, &boot.info.phys_top);
+	boot.info.mem_count = memmap_build(early(si->memmap_paddr, si->memmap_entries * sizeof(struct memmap_entry)),
+					   si->memmap_entries, reserved, n, boot.info.mem, PLAT_MEM_MAX,
+					   &boot.info.phys_top);
 	if (arch_image_phys(__image_end) > boot.info.phys_top)
 		plat_boot_error("too little memory: the image needs %lu KiB, the machine ends at %lu KiB",
 				arch_image_phys(__image_end) / 1024, boot.info.phys_top / 1024);

@@ -16,8 +16,8 @@ struct cal_sample {
 };
 
 struct calibration {
-	uint64_t ref_mult;	/* [I] reference ticks to ns, 32.32 */
-	uint64_t ref_mask;	/* [I] counter width, e.g. 0xffffff */
+	uint64_t ref_mult;	  /* [I] reference ticks to ns, 32.32 */
+	uint64_t ref_mask;	  /* [I] counter width, e.g. 0xffffff */
 	uint64_t sum_tsc, sum_ns; /* of closed windows */
 	bool open;
 	struct cal_sample start;

@@ -33,34 +33,34 @@
 #include "sync/percpu.h"
 #include "sync/upcall.h"
 
-#define NSEC 1000000000ull
-#define FREE_RUN 0xffffffffu
-#define PM_HZ 3579545ull
-#define PM_TRUST_NS 50000000ull	 /* resolution 279 ns: the better reference from here on */
-#define PM_MIN_NS 100000ull	 /* first rate by it alone */
-#define ENOUGH_NS NSEC
-#define WINDOW_MAX_NS (4 * NSEC) /* both references wrap or stop soon after */
-#define WINDOW_MIN_COUNT 1000000 /* shorter ones are not worth a sample */
-#define DELTA_MAX_NS (1ull << 40)
+#define NSEC		 1000000000ull
+#define FREE_RUN	 0xffffffffu
+#define PM_HZ		 3579545ull
+#define PM_TRUST_NS	 50000000ull /* resolution 279 ns: the better reference from here on */
+#define PM_MIN_NS	 100000ull   /* first rate by it alone */
+#define ENOUGH_NS	 NSEC
+#define WINDOW_MAX_NS	 (4 * NSEC) /* both references wrap or stop soon after */
+#define WINDOW_MIN_COUNT 1000000    /* shorter ones are not worth a sample */
+#define DELTA_MAX_NS	 (1ull << 40)
 
 static struct {
 	/* the line */
-	uint32_t seq;		/* [a] odd while it changes */
+	uint32_t seq;			  /* [a] odd while it changes */
 	uint64_t base_tsc, base_ns, mult; /* [seq] */
-	uint64_t next_adjust;	/* [a] cycle count to look at the references again, UINT64_MAX: done */
+	uint64_t next_adjust;		  /* [a] cycle count to look at the references again, UINT64_MAX: done */
 	/* constant after plat_init() */
 	bool kvm;
 	bool tsc_deadline;
-	uint64_t kvm_base;	/* kvmclock at the first instruction */
-	uint64_t lapic_mult;	/* ns to APIC counts, 32.32 */
+	uint64_t kvm_base;   /* kvmclock at the first instruction */
+	uint64_t lapic_mult; /* ns to APIC counts, 32.32 */
 	uint64_t real_offset;
 	uint16_t pm_port;
 	const char *source;
 	/* calibration */
-	uint32_t adjusting;	/* [a] lock, only ever tried */
-	bool use_lapic;		/* [adjusting] */
+	uint32_t adjusting;	      /* [a] lock, only ever tried */
+	bool use_lapic;		      /* [adjusting] */
 	struct calibration lapic, pm; /* [adjusting]; lapic: boot CPU only */
-	uint64_t kvm_last;	/* [a] highest time given, where the pages are not comparable */
+	uint64_t kvm_last;	      /* [a] highest time given, where the pages are not comparable */
 } clk = { .next_adjust = UINT64_MAX };
 
 static uint64_t deadline[CONFIG_MAX_CPUS];
@@ -152,7 +152,8 @@ static void adjust_locked(void)
 	else
 		seen = MAX(seen * 3, 20000ull);
 	__atomic_store_n(&clk.next_adjust,
-			 seen == UINT64_MAX ? seen : arch_rdtsc() + clock_ratio(seen, MAX(clk.mult, 1ull)), __ATOMIC_RELAXED);
+			 seen == UINT64_MAX ? seen : arch_rdtsc() + clock_ratio(seen, MAX(clk.mult, 1ull)),
+			 __ATOMIC_RELAXED);
 }
 
 static bool adjust_trylock(void)
@@ -260,7 +261,8 @@ __cold void clock_finish(const struct acpi_info *acpi)
 	clk.lapic_mult = 1ull << 32;
 	clk.pm_port = acpi->pm_timer_port;
 	clk.lapic = (struct calibration){ .ref_mult = 1ull << 32, .ref_mask = FREE_RUN };
-	clk.pm = (struct calibration){ .ref_mult = clock_ratio(NSEC, PM_HZ), .ref_mask = acpi->pm_timer_32bit ? UINT32_MAX : 0xffffff };
+	clk.pm = (struct calibration){ .ref_mult = clock_ratio(NSEC, PM_HZ),
+				       .ref_mask = acpi->pm_timer_32bit ? UINT32_MAX : 0xffffff };
 	clk.tsc_deadline = hw_features.tsc_deadline;
 
 	clock_init_cpu(0);

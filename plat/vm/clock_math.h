@@ -38,7 +38,8 @@ static inline uint64_t clock_ticks(uint64_t ns, uint64_t mult)
 }
 
 /* Seconds since 1970 of a date in the Gregorian calendar (days from civil, by era of 400 years). */
-static inline uint64_t clock_unix_seconds(unsigned year, unsigned month, unsigned day, unsigned h, unsigned m, unsigned s)
+static inline uint64_t clock_unix_seconds(unsigned year, unsigned month, unsigned day, unsigned h, unsigned m,
+					  unsigned s)
 {
 	uint64_t y = year - (month <= 2), era = y / 400, yoe = y % 400;
 	uint64_t doy = (153u * (month + (month > 2 ? -3u : 9u)) + 2) / 5 + day - 1;

@@ -34,13 +34,13 @@ enum {
 	REG_MSR = 6,
 };
 
-#define IER_RX 1
-#define IER_TX 2
-#define LSR_DATA 0x01
-#define LSR_THRE 0x20
-#define LSR_IDLE 0x40
-#define FIFO 16
-#define RING 4096u
+#define IER_RX	    1
+#define IER_TX	    2
+#define LSR_DATA    0x01
+#define LSR_THRE    0x20
+#define LSR_IDLE    0x40
+#define FIFO	    16
+#define RING	    4096u
 #define RING_RESUME (RING / 2)
 #define STUCK_POLLS 2000000
 
@@ -54,7 +54,7 @@ static struct {
 	struct port port[2]; /* by enum plat_stream */
 	struct uk_spinlock lock;
 	/* input, all [lock] */
-	bool framed;	     /* [I] */
+	bool framed; /* [I] */
 	bool eof;
 	uint8_t packet;	     /* bytes of the current packet still to come */
 	uint32_t head, tail; /* free running; head - tail bytes are waiting */

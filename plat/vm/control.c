@@ -20,12 +20,12 @@
 #include "plat/vm/vm.h"
 #include "uk/spinlock.h"
 
-#define PORT_CONTROL 0xe9
-#define PORT_EXIT 0x501
-#define PORT_KEYBOARD 0x64
-#define LINE_MAX 400
-#define BUILD_ID_SKIP 16 /* note header and "GNU" */
-#define BUILD_ID_BYTES 8 /* enough to tell builds apart */
+#define PORT_CONTROL   0xe9
+#define PORT_EXIT      0x501
+#define PORT_KEYBOARD  0x64
+#define LINE_MAX       400
+#define BUILD_ID_SKIP  16 /* note header and "GNU" */
+#define BUILD_ID_BYTES 8  /* enough to tell builds apart */
 
 static struct {
 	struct uk_spinlock lock;

@@ -25,13 +25,13 @@
 #include "sync/upcall.h"
 
 #define BACKTRACE_MAX 32
-#define STOP_CYCLES 2000000000ull /* well under a second on anything that runs this */
-#define NO_CPU UINT32_MAX
+#define STOP_CYCLES   2000000000ull /* well under a second on anything that runs this */
+#define NO_CPU	      UINT32_MAX
 
 static struct {
-	uint32_t owner;			       /* [a] CPU that reports, NO_CPU: none */
+	uint32_t owner;					   /* [a] CPU that reports, NO_CPU: none */
 	const struct trap_frame *stopped[CONFIG_MAX_CPUS]; /* [a] registers of those that have stopped */
-	bool reporting_upper;		       /* [owner] inside tutti_upcalls.crash_report() */
+	bool reporting_upper;				   /* [owner] inside tutti_upcalls.crash_report() */
 } crash = { .owner = NO_CPU };
 
 /* One or two frames of a chain may lead from a kernel stack to an application's: only the format is checked. */
@@ -110,8 +110,8 @@ static void begin(const struct trap_frame *f)
 			arch_halt_forever();
 		}
 		if (f)
-			plat_log('C', "(%s at 0x%lx, address 0x%lx inside the crash report)", arch_trap_name((unsigned)f->vector), f->rip,
-				 f->rsp);
+			plat_log('C', "(%s at 0x%lx, address 0x%lx inside the crash report)",
+				 arch_trap_name((unsigned)f->vector), f->rip, f->rsp);
 		console_drain_limited();
 		control_end(134);
 	}
@@ -172,8 +172,10 @@ __cold void crash_trap(struct trap_frame *f, uintptr_t addr)
 	begin(f);
 	if (f->vector == 14)
 		fmt_snprintf(what, sizeof(what), "page fault: %s 0x%lx (%s), at 0x%lx",
-			     f->error & ARCH_PF_FETCH ? "jump to" : f->error & ARCH_PF_WRITE ? "write to" : "read of", addr,
-			     tutti_upcalls.describe(addr), f->rip);
+			     f->error & ARCH_PF_FETCH	? "jump to"
+			     : f->error & ARCH_PF_WRITE ? "write to"
+							: "read of",
+			     addr, tutti_upcalls.describe(addr), f->rip);
 	else if (f->vector == 8)
 		fmt_snprintf(what, sizeof(what), "double fault (kernel stack at 0x%lx: %s), at 0x%lx", f->rsp,
 			     tutti_upcalls.describe(f->rsp), f->rip);

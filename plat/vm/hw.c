@@ -9,9 +9,9 @@
 #include "plat/vm/hw.h"
 
 #define KVM_FEATURE_CLOCKSOURCE2 (1u << 3)
-#define KVM_LEAF_FEATURES 1
-#define HV_BASE 0x40000000u
-#define HV_LEAF_FREQUENCIES 0x10
+#define KVM_LEAF_FEATURES	 1
+#define HV_BASE			 0x40000000u
+#define HV_LEAF_FREQUENCIES	 0x10
 
 struct hw_features hw_features;
 

@@ -29,8 +29,8 @@ struct hw_features {
 	bool rdrand;
 	bool rdseed;
 	bool kvmclock;
-	uint64_t tsc_hz;      /* told by CPUID, 0 if not */
-	bool tsc_hz_exact;    /* by the hypervisor or the crystal, not by the name of the model */
+	uint64_t tsc_hz;   /* told by CPUID, 0 if not */
+	bool tsc_hz_exact; /* by the hypervisor or the crystal, not by the name of the model */
 };
 
 void hw_discover(struct hw_features *f);

@@ -22,9 +22,9 @@
 #include "sync/percpu.h"
 #include "sync/upcall.h"
 
-#define MSR_APIC_BASE 0x1b
+#define MSR_APIC_BASE  0x1b
 #define APIC_BASE_ADDR 0xffffff000ull
-#define APIC_BASE_X2 (1u << 10)
+#define APIC_BASE_X2   (1u << 10)
 
 static uint64_t read_tsc(void)
 {

@@ -11,20 +11,20 @@
 
 #include "sync/upcall.h"
 
-#define REG_VERSION 1
-#define REG_ENTRY 0x10
+#define REG_VERSION  1
+#define REG_ENTRY    0x10
 #define ENTRY_MASKED (1u << 16)
-#define ENTRY_LEVEL (1u << 15)
-#define ENTRY_LOW (1u << 13)
+#define ENTRY_LEVEL  (1u << 15)
+#define ENTRY_LOW    (1u << 13)
 #define DEFAULT_PHYS 0xfec00000u
 
 static struct {
-	unsigned n;			   /* [I] */
+	unsigned n; /* [I] */
 	struct {
-		volatile uint32_t *mmio;   /* [I] */
-		uint32_t gsi_base, lines;  /* [I] */
+		volatile uint32_t *mmio;  /* [I] */
+		uint32_t gsi_base, lines; /* [I] */
 	} io[ACPI_IOAPIC_MAX];
-	const struct acpi_info *acpi;	   /* [I] */
+	const struct acpi_info *acpi; /* [I] */
 } ioapics;
 
 static uint32_t read_reg(volatile uint32_t *mmio, unsigned reg)

@@ -11,7 +11,7 @@
 #include "plat/vm/hw.h"
 
 #define MSR_SYSTEM_TIME_NEW 0x4b564d01
-#define ENABLE 1
+#define ENABLE		    1
 
 void kvmclock_register(uint64_t page_phys)
 {

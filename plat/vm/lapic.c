@@ -21,16 +21,16 @@
 
 #include "plat/vm/hw.h"
 
-#define MSR_APIC_BASE 0x1b
+#define MSR_APIC_BASE	 0x1b
 #define APIC_BASE_ENABLE (1u << 11)
-#define APIC_BASE_X2 (1u << 10)
+#define APIC_BASE_X2	 (1u << 10)
 #define MSR_TSC_DEADLINE 0x6e0
-#define MSR_X2APIC 0x800
-#define LVT_MASKED (1u << 16)
+#define MSR_X2APIC	 0x800
+#define LVT_MASKED	 (1u << 16)
 #define LVT_TSC_DEADLINE (2u << 17)
-#define SVR_ENABLE (1u << 8)
-#define DIVIDE_BY_1 0xb
-#define ICR_PENDING (1u << 12)
+#define SVR_ENABLE	 (1u << 8)
+#define DIVIDE_BY_1	 0xb
+#define ICR_PENDING	 (1u << 12)
 
 static struct {
 	volatile uint32_t *mmio; /* [I] */

@@ -27,9 +27,9 @@ enum {
 	LAPIC_TIMER_DIVIDE = 0x3e0,
 };
 
-#define ICR_FIXED 0x4000u   /* assert */
-#define ICR_NMI 0x4400u
-#define ICR_INIT 0x4500u
+#define ICR_FIXED   0x4000u /* assert */
+#define ICR_NMI	    0x4400u
+#define ICR_INIT    0x4500u
 #define ICR_STARTUP 0x4600u
 
 /* `mmio`: mapped registers (unused with x2APIC). Then lapic_init_cpu() on each CPU. */

@@ -74,8 +74,8 @@ static __cold void subtract(struct list_state *s, uint64_t base, uint64_t end)
 	}
 }
 
-__cold unsigned memmap_build(const struct memmap_entry *map, unsigned n, const struct plat_mem *reserved, unsigned reserved_n,
-		      struct plat_mem *out, unsigned max, uint64_t *top)
+__cold unsigned memmap_build(const struct memmap_entry *map, unsigned n, const struct plat_mem *reserved,
+			     unsigned reserved_n, struct plat_mem *out, unsigned max, uint64_t *top)
 {
 	struct list_state s = { out, 0, max };
 
@@ -100,7 +100,8 @@ __cold unsigned memmap_build(const struct memmap_entry *map, unsigned n, const s
 
 		if (map[i].type == 1 || !map[i].size || __builtin_add_overflow(map[i].addr, map[i].size, &end))
 			continue;
-		subtract(&s, ALIGN_DOWN(map[i].addr, PAGE_SIZE), end > UINT64_MAX - PAGE_SIZE ? end : ALIGN_UP(end, PAGE_SIZE));
+		subtract(&s, ALIGN_DOWN(map[i].addr, PAGE_SIZE),
+			 end > UINT64_MAX - PAGE_SIZE ? end : ALIGN_UP(end, PAGE_SIZE));
 	}
 	for (unsigned i = 0; i < reserved_n; i++)
 		if (reserved[i].len)

@@ -40,7 +40,12 @@ __cold uint64_t rtc_read(uint8_t century_register)
 	for (int i = 0; i < TRIES; i++) {
 		bool updating = cmos(0x0a) & 0x80;
 
-		d = (struct date){ cmos(0), cmos(2), cmos(4), cmos(7), cmos(8), cmos(9),
+		d = (struct date){ cmos(0),
+				   cmos(2),
+				   cmos(4),
+				   cmos(7),
+				   cmos(8),
+				   cmos(9),
 				   century_register ? cmos(century_register) : 0 };
 		if (!updating && !memcmp(&d, &last, sizeof(d)))
 			break;

@@ -31,9 +31,9 @@
 #include "sync/percpu.h"
 #include "sync/upcall.h"
 
-#define KSTACK_SIZE 16384
-#define RETRY_NS 50000000ull
-#define LIMIT_NS 10000000000ull
+#define KSTACK_SIZE    16384
+#define RETRY_NS       50000000ull
+#define LIMIT_NS       10000000000ull
 #define ROOT_LOW_LIMIT (1ull << 32)
 
 extern char ap_trampoline[], ap_trampoline_end[], ap_cr3[], ap_entry[];
@@ -45,11 +45,11 @@ uint64_t ap_real_root;
 uint32_t ap_cpu_count;
 
 static struct {
-	unsigned count;		 /* [I] after plat_init() */
-	struct cpumask arrived;	 /* [a] */
-	unsigned missing;	 /* [a] started and not arrived */
-	uint64_t started_ns;	 /* [boot CPU] */
-	bool retried;		 /* [boot CPU] */
+	unsigned count;		/* [I] after plat_init() */
+	struct cpumask arrived; /* [a] */
+	unsigned missing;	/* [a] started and not arrived */
+	uint64_t started_ns;	/* [boot CPU] */
+	bool retried;		/* [boot CPU] */
 } smp = { .count = 1 };
 
 __cold void smp_init(const struct acpi_info *acpi)
@@ -63,7 +63,9 @@ __cold void smp_init(const struct acpi_info *acpi)
 			continue;
 		if (acpi->apic_id[i] > 254 && !hw_features.x2apic)
 			continue;
-		percpu_areas[n] = (struct percpu){ .self = &percpu_areas[n], .idx = n, .hw_id = acpi->apic_id[i], .preempt_count = 1 };
+		percpu_areas[n] = (struct percpu){
+			.self = &percpu_areas[n], .idx = n, .hw_id = acpi->apic_id[i], .preempt_count = 1
+		};
 		n++;
 	}
 	smp.count = n;

@@ -28,10 +28,10 @@
 
 /* struct uk_thread belongs to sched/, above; sched.h asserts these. */
 #define THREAD_FLAGS_OFFSET 24
-#define THREAD_SIGPENDING 1u
+#define THREAD_SIGPENDING   1u
 
 #define XSTATE_ALIGN 64
-#define SWITCH_ROOM 1024 /* for the scheduler below the saved state */
+#define SWITCH_ROOM  1024 /* for the scheduler below the saved state */
 
 static __noinline void preempt_saving_state(void)
 {
@@ -46,7 +46,8 @@ static bool signal_pending(void)
 {
 	const char *t = (const char *)percpu_read(current);
 
-	return t && (__atomic_load_n((const uint32_t *)(t + THREAD_FLAGS_OFFSET), __ATOMIC_ACQUIRE) & THREAD_SIGPENDING);
+	return t &&
+	       (__atomic_load_n((const uint32_t *)(t + THREAD_FLAGS_OFFSET), __ATOMIC_ACQUIRE) & THREAD_SIGPENDING);
 }
 
 static bool room_to_switch(void)
@@ -138,6 +139,7 @@ void arch_trap_dispatch_in_place(struct trap_frame *f)
 
 void arch_trap_stack_overflow(struct trap_frame *f)
 {
-	plat_crash(f, "kernel stack overflow on the stack 0x%lx..0x%lx: rsp 0x%lx, at 0x%lx (%s)", percpu_read(kstack_base),
-		   percpu_read(kstack_top), f->rsp, f->rip, arch_trap_name((unsigned)f->vector));
+	plat_crash(f, "kernel stack overflow on the stack 0x%lx..0x%lx: rsp 0x%lx, at 0x%lx (%s)",
+		   percpu_read(kstack_base), percpu_read(kstack_top), f->rsp, f->rip,
+		   arch_trap_name((unsigned)f->vector));
 }

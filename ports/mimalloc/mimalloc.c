@@ -155,6 +155,13 @@ static int mi_init(void)
 #if MI_MALLOC_VERSION >= 212
 	mi_option_set(mi_option_arena_eager_commit, 0);
 #endif
+#if MI_MAJOR == 2 && MI_MALLOC_VERSION >= 212
+	/*
+	 * Segments straight from the kernel: from an arena, 2.x commits a large block in multiples of 32 MiB, and when that is refused
+	 * goes on as if it were there. Arenas from addmem are used all the same.
+	 */
+	mi_option_set(mi_option_arena_reserve, 0);
+#endif
 #if MI_MAJOR == 3
 	/* else a page of large objects is 4 MiB committed at once */
 	if (heap_total_pages() < SMALL_MACHINE_PAGES)

@@ -14,7 +14,7 @@ struct object {
 /* Allocates until nothing is left; returns the number of objects, chained in *all. */
 static long exhaust(size_t size, struct object **all)
 {
-	struct object *o;
+	struct object *o, **last = all;
 	long count = 0;
 
 	*all = NULL;
@@ -24,9 +24,10 @@ static long exhaust(size_t size, struct object **all)
 		if (!o)
 			break;
 		memset(o, (int)(count & 0xff), size);
-		o->next = *all;
+		o->next = NULL;		/* oldest first, as they will be freed */
 		o->size = size;
-		*all = o;
+		*last = o;
+		last = &o->next;
 		count++;
 		CHECK(count < 100 << 20);
 	}

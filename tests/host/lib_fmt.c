@@ -8,17 +8,17 @@
 
 #include "expect.h"
 
-#define SAME(...)                                                                      \
-	do {                                                                           \
-		char want[128], got[128];                                              \
-		int n = snprintf(want, sizeof(want), __VA_ARGS__);                     \
-		for (size_t size = 0; size <= 64; size++) {                            \
-			memset(got, 'X', sizeof(got));                                 \
-			EXPECT_EQ(fmt_snprintf(got, size, __VA_ARGS__), n);            \
-			snprintf(want, size ? size : 1, __VA_ARGS__);                  \
-			EXPECT(!size || !strcmp(got, want));                           \
-			EXPECT(got[size] == 'X');                                      \
-		}                                                                      \
+#define SAME(...)                                                           \
+	do {                                                                \
+		char want[128], got[128];                                   \
+		int n = snprintf(want, sizeof(want), __VA_ARGS__);          \
+		for (size_t size = 0; size <= 64; size++) {                 \
+			memset(got, 'X', sizeof(got));                      \
+			EXPECT_EQ(fmt_snprintf(got, size, __VA_ARGS__), n); \
+			snprintf(want, size ? size : 1, __VA_ARGS__);       \
+			EXPECT(!size || !strcmp(got, want));                \
+			EXPECT(got[size] == 'X');                           \
+		}                                                           \
 	} while (0)
 
 int main(void)

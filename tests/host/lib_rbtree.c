@@ -11,7 +11,7 @@
 #include "expect.h"
 #include "lib/util.h"
 
-#define N 500
+#define N     500
 #define STEPS 20000
 
 struct item {

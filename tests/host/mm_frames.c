@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // host: srcs=mm/frames.c cflags=-Itests/host/fake sanitize=address,undefined,thread
 /*
- * Promises of mm/frames.h: a frame has one owner at a time, blocks are aligned and inside memory, FRAME_ZERO is zero, all
- * that was freed merges again, what is committed can always be had, application allocations stop before it, wrong frees
- * are caught. One thread plays one CPU.
+ * Promises of mm/frames.h: a frame has one owner at a time, blocks are aligned and inside memory, FRAME_ZERO is zero,
+ * all that was freed merges again, what is committed can always be had, application allocations stop before it, wrong
+ * frees are caught. One thread plays one CPU.
  */
 #include "mm_machine.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The machine that the host tests of mm/ run on: a host mapping plays physical memory with two holes and scraps, the boot
- * information describes it, a crash is either fatal or caught by the test that expects it.
+ * The machine that the host tests of mm/ run on: a host mapping plays physical memory with two holes and scraps, the
+ * boot information describes it, a crash is either fatal or caught by the test that expects it.
  */
 #pragma once
 
@@ -70,7 +70,7 @@ void plat_boot_error(const char *fmt, ...)
 		crashed_;                      \
 	})
 
-/* Physical memory of `size` bytes, all of it garbage; `low` bytes of it below 1 MiB, the rest above 2 MiB with a hole in the middle. */
+/* Physical memory of `size` bytes: some below 1 MiB, the rest above 2 MiB with a hole in the middle. */
 static void machine_make(uint64_t size)
 {
 	const uint64_t mib = 1 << 20;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // host: srcs=mm/frames.c,mm/slab.c cflags=-Itests/host/fake sanitize=address,undefined,thread
 /*
- * Promises of mm/slab.h: an object has one owner at a time and room for what was asked, frees on other threads are fine,
- * counters are right, NULL when no frame is left, a pointer to the middle of an object is refused.
+ * Promises of mm/slab.h: an object has one owner at a time and room for what was asked, frees on other threads are
+ * fine, counters are right, NULL when no frame is left, a pointer to the middle of an object is refused.
  */
 #include "mm_machine.h"
 

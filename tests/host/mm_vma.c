@@ -3,9 +3,10 @@
 /*
  * mmap, munmap, mprotect, madvise and faults against a naive model with one record per page, in random sequences.
  *
- * After every step: return values as the model says; VMAs ordered, disjoint, merged and equal to the model; residence, entry
- * bits, commitment and counters equal to the model; contents kept or zero. At the end everything is unmapped and every frame
- * is back. A TLB that remembers everything it was not told to forget checks that no flush is missing.
+ * After every step: return values as the model says; VMAs ordered, disjoint, merged and equal to the model;
+ * residence, entry bits, commitment and counters equal to the model; contents kept or zero. At the end everything is
+ * unmapped and every frame is back. A TLB that remembers everything it was not told to forget checks that no flush is
+ * missing.
  */
 #include "mm_machine.h"
 
@@ -40,6 +41,11 @@ void plat_ipi_send(unsigned cpu, enum plat_ipi kind)
 	(void)cpu;
 	(void)kind;
 	REQUIRE(!"there is one CPU");
+}
+
+void plat_wait_for_interrupt(void)
+{
+	REQUIRE(!"there is nothing to wait for");
 }
 
 void test_tlb_flush_page(uintptr_t va)
@@ -313,7 +319,7 @@ static void check_reservations(void)
 	check_all();
 }
 
-/* A heap takes all there is, gets ENOMEM for more, and every page of it can be touched. An uncharged page then ends the machine. */
+/* A heap takes all there is, gets ENOMEM for more, every page of it can be touched; an uncharged one ends the machine. */
 static void check_exhaustion(void)
 {
 	struct frame_stats fs;

@@ -85,16 +85,16 @@ static void table(unsigned at, const char *sig, unsigned len)
 static unsigned build(bool xsdt)
 {
 	static const unsigned char entries[] = {
-		0, 8, 0, 3, 1, 0, 0, 0,				    /* APIC 3, enabled */
-		0, 8, 1, 0, 1, 0, 0, 0,				    /* APIC 0 */
-		0, 8, 2, 9, 0, 0, 0, 0,				    /* disabled */
-		0, 8, 3, 3, 1, 0, 0, 0,				    /* again */
-		9, 16, 0, 0, 0x2c, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, /* x2APIC 300 */
-		1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0,	    /* I/O APIC */
-		1, 12, 1, 0, 0, 0x10, 0xc1, 0xfe, 24, 0, 0, 0,	    /* second */
-		2, 10, 0, 0, 2, 0, 0, 0, 0, 0,			    /* IRQ 0 on line 2 */
-		2, 10, 0, 5, 5, 0, 0, 0, 0x0d, 0,		    /* IRQ 5 high, level */
-		4, 6, 255, 0, 0, 1,				    /* NMI: not ours */
+		0, 8,  0,   3, 1,    0,	   0,	 0,				  /* APIC 3, enabled */
+		0, 8,  1,   0, 1,    0,	   0,	 0,				  /* APIC 0 */
+		0, 8,  2,   9, 0,    0,	   0,	 0,				  /* disabled */
+		0, 8,  3,   3, 1,    0,	   0,	 0,				  /* again */
+		9, 16, 0,   0, 0x2c, 1,	   0,	 0,    1,    0, 0, 0, 0, 0, 0, 0, /* x2APIC 300 */
+		1, 12, 0,   0, 0,    0,	   0xc0, 0xfe, 0,    0, 0, 0,		  /* I/O APIC */
+		1, 12, 1,   0, 0,    0x10, 0xc1, 0xfe, 24,   0, 0, 0,		  /* second */
+		2, 10, 0,   0, 2,    0,	   0,	 0,    0,    0,			  /* IRQ 0 on line 2 */
+		2, 10, 0,   5, 5,    0,	   0,	 0,    0x0d, 0,			  /* IRQ 5 high, level */
+		4, 6,  255, 0, 0,    1,						  /* NMI: not ours */
 	};
 	unsigned len = 44 + sizeof(entries);
 

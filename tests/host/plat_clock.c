@@ -82,7 +82,7 @@ static void test_math(void)
 	for (uint64_t ns = 1; ns < 1ull << 40; ns = ns * 7 / 2 + 1) {
 		uint64_t t = clock_ticks(ns, mult);
 
-		EXPECT(clock_scale(t, mult) >= ns);	 /* a timer is never early by rounding */
+		EXPECT(clock_scale(t, mult) >= ns); /* a timer is never early by rounding */
 		EXPECT(clock_scale(t, mult) <= ns + 1);
 	}
 	/* a year at this rate is off by less than 20 ms */
@@ -97,8 +97,8 @@ static void test_dates(void)
 		struct tm d;
 
 		gmtime_r(&t, &d);
-		EXPECT_EQ(clock_unix_seconds((unsigned)d.tm_year + 1900, (unsigned)d.tm_mon + 1, (unsigned)d.tm_mday, (unsigned)d.tm_hour,
-					     (unsigned)d.tm_min, (unsigned)d.tm_sec),
+		EXPECT_EQ(clock_unix_seconds((unsigned)d.tm_year + 1900, (unsigned)d.tm_mon + 1, (unsigned)d.tm_mday,
+					     (unsigned)d.tm_hour, (unsigned)d.tm_min, (unsigned)d.tm_sec),
 			  t);
 	}
 }

@@ -93,7 +93,8 @@ static void test_discovery(void)
 	max_hv = 0x40000001;
 	leaf(0x40000000, 0x40000001, 0x54474354, 0x43544743, 0x47435447);
 	hw_discover(&f);
-	EXPECT(f.hypervisor == HV_TCG && !f.tsc_hz && !f.kvmclock && f.rdrand && !f.rdseed && !f.x2apic && !f.tsc_deadline);
+	EXPECT(f.hypervisor == HV_TCG && !f.tsc_hz && !f.kvmclock && f.rdrand && !f.rdseed && !f.x2apic &&
+	       !f.tsc_deadline);
 
 	/* KVM with everything */
 	cpu(7, 1u << 31 | 1u << 21 | 1u << 24);
@@ -151,10 +152,10 @@ static void test_lapic(void)
 	msr_apic_base = 0xfee00000;
 	lapic_init_cpu();
 	EXPECT_EQ(msr_apic_base, 0xfee00000 | 1u << 11 | 1u << 10);
-	EXPECT_EQ(last_write(0x80f), 0x13f);	  /* enabled, spurious vector */
+	EXPECT_EQ(last_write(0x80f), 0x13f); /* enabled, spurious vector */
 	EXPECT_EQ(last_write(0x832) & 1u << 16, 1u << 16);
 	EXPECT_EQ(last_write(0x83e), 0xb);
-	EXPECT_EQ(lapic_id(), 0x1234);		  /* all 32 bits */
+	EXPECT_EQ(lapic_id(), 0x1234); /* all 32 bits */
 	lapic_send(0x12345678, ICR_STARTUP | 8);
 	EXPECT_EQ(last_write(0x830), 0x1234567800004608ull);
 	lapic_send(3, ICR_NMI);
@@ -190,7 +191,9 @@ static void test_kvmclock(void)
 	kvmclock_register(0x123000);
 	EXPECT_EQ(last_write(0x4b564d01), 0x123001);
 	/* 2 GHz: half a ns per cycle */
-	p = (struct kvmclock_page){ .version = 2, .tsc_timestamp = 1000, .system_time = 5000, .mul = 0x80000000, .shift = 0, .flags = 1 };
+	p = (struct kvmclock_page){
+		.version = 2, .tsc_timestamp = 1000, .system_time = 5000, .mul = 0x80000000, .shift = 0, .flags = 1
+	};
 	tsc = 3000;
 	EXPECT_EQ(kvmclock_read(&p, &stable), 6000);
 	EXPECT(stable);

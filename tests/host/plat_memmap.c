@@ -11,7 +11,7 @@
 #include "expect.h"
 
 #define PAGES 256
-#define MAX 32
+#define MAX   32
 
 static void check_random(uint64_t *seed)
 {
@@ -45,7 +45,8 @@ static void check_random(uint64_t *seed)
 	for (unsigned i = 0; i < 3; i++) {
 		reserved[i] = (struct plat_mem){ next_random(seed) % (PAGES * 4096), next_random(seed) % (10 * 4096) };
 		for (unsigned p = 0; p < PAGES; p++)
-			if (reserved[i].len && p * 4096 < reserved[i].base + reserved[i].len && (p + 1) * 4096 > reserved[i].base)
+			if (reserved[i].len && p * 4096 < reserved[i].base + reserved[i].len &&
+			    (p + 1) * 4096 > reserved[i].base)
 				usable[p] = false;
 	}
 	n = memmap_build(map, 6, reserved, 3, out, MAX, &top);
@@ -65,11 +66,13 @@ static void check_random(uint64_t *seed)
 int main(void)
 {
 	static const struct memmap_entry microvm[] = {
-		{ 0, 0x9fc00, 1, 0 },	       { 0x9fc00, 0x400, 2, 0 },    { 0xf0000, 0x10000, 2, 0 },
+		{ 0, 0x9fc00, 1, 0 },		{ 0x9fc00, 0x400, 2, 0 },	    { 0xf0000, 0x10000, 2, 0 },
 		{ 0x100000, 0xbff00000, 1, 0 }, { 0x100000000, 0x340000000, 1, 0 }, { 0, 0, 0, 0 },
 	};
 	static const struct plat_mem reserved[] = { { 0, 4096 }, { 0x100000, 0x50001 }, { 0, 0 }, { 0x3fffff000, 1 } };
-	static const struct memmap_entry odd[] = { { UINT64_MAX - 100, 50, 1, 0 }, { 5, UINT64_MAX, 1, 0 }, { 0x1001, 0x1ffe, 1, 0 } };
+	static const struct memmap_entry odd[] = { { UINT64_MAX - 100, 50, 1, 0 },
+						   { 5, UINT64_MAX, 1, 0 },
+						   { 0x1001, 0x1ffe, 1, 0 } };
 	struct plat_mem out[MAX];
 	struct memmap_entry many[20];
 	uint64_t top, seed = 42;

@@ -72,6 +72,8 @@ class Spec:
             words.append("tutti.stdin=framed")
         if self.verbose:
             words.append("tutti.verbose=1")
+        if self.accel == "kvm" and not hardware_virtualization():
+            words.append("tutti.cpu=base")      # a KVM that interprets kernel code knows few instructions
         return " ".join(words + self.extra)
 
     def command(self, com1, com2, control, initrd, framed=True):

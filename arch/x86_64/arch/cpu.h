@@ -73,3 +73,5 @@ static inline void arch_halt_forever(void)
 
 /* Control registers and extended state of the calling CPU; the boot CPU's call also finds out what there is. */
 void arch_cpu_init(void);
+/* From now on use only what every x86-64 CPU has: FXSAVE and the FS base MSR. Boot CPU, before the first thread is made. */
+void arch_cpu_base_only(void);

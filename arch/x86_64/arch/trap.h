@@ -21,10 +21,10 @@ struct trap_frame {
 };
 
 /* Error code bits of a page fault (Intel SDM vol. 3, 4.7). */
-#define ARCH_PF_PRESENT (1u << 0)
-#define ARCH_PF_WRITE (1u << 1)
+#define ARCH_PF_PRESENT	 (1u << 0)
+#define ARCH_PF_WRITE	 (1u << 1)
 #define ARCH_PF_RESERVED (1u << 3)
-#define ARCH_PF_FETCH (1u << 4)
+#define ARCH_PF_FETCH	 (1u << 4)
 
 /* Was application code (not the kernel on its kernel stack) interrupted? True if f->rsp is outside current's kernel stack. */
 bool arch_trap_from_app(const struct trap_frame *f);

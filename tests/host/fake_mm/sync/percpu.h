@@ -9,8 +9,9 @@
 
 #include <sched.h>
 
-/* product: sync/spin.h */
+/* instead of the values in sync/spin.h and mm/shootdown.c */
 #define SPIN_LOOKS_PER_PAUSE 1u
+#define HALT_LOOKS 2u
 #define __builtin_ia32_pause() ((void)sched_yield())
 
 extern struct percpu percpu_areas[];

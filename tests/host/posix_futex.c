@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// host: srcs=posix/futex.c cflags=-Itests/host/fake,-D_GNU_SOURCE sanitize=address,undefined,thread timeout=120
+/*
+ * The futex code with host threads for CPUs and threads: sleeping and waking are a mutex and a condition per thread, a
+ * thread structure is freed with its last reference (so a late wake-up is a use after free), signals come at random.
+ *
+ * The accounting is exact: as many waits return 0 as wakes have counted. Promises: no wake-up is lost (a counted semaphore with time-outs and signals hands on every token), none is swallowed by a
+ * time-out, a requeued waiter is found by wakes on its new word and by its own time-out, and at the end no waiter is left
+ * on any list (a wake finds nobody). Errors are those of futex(2).
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "fake_plat/expect.h"
+#include "lib/errno.h"
+#include "posix/posix.h"
+
+#define THREADS 6
+#define ROUNDS 1500
+#define VISITORS 3000
+#define GATE_ROUNDS 400
+
+/* ---- the machine ---- */
+
+struct host_thread {
+	struct uk_thread t;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	uint64_t random;
+};
+
+static __thread struct host_thread *me;
+
+uint64_t plat_monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static void thread_begin(uint64_t seed)
+{
+	pthread_condattr_t a;
+
+	me = calloc(1, sizeof(*me));
+	me->random = seed * 2654435761u + 1;
+	me->t.refs = 1;
+	pthread_mutex_init(&me->lock, NULL);
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_cond_init(&me->cond, &a);
+	percpu_write(current, &me->t);
+}
+
+struct uk_thread *thread_get(struct uk_thread *t)
+{
+	EXPECT(__atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED) > 0);
+	return t;
+}
+
+void thread_put(struct uk_thread *t)
+{
+	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		free(t);
+}
+
+static void thread_end(void)
+{
+	thread_put(&me->t);
+}
+
+/* Now and then a pause where a window might be. */
+static void chaos(void)
+{
+	struct timespec ts = { 0, 30000 };
+
+	if (next_random(&me->random) % 8 == 0)
+		nanosleep(&ts, NULL);
+}
+
+static void set_state(struct host_thread *h, int s)
+{
+	__atomic_store_n(&h->t.state, s, __ATOMIC_SEQ_CST);
+}
+
+void thread_prepare_block(void)
+{
+	chaos();
+	set_state(me, THREAD_BLOCKING);
+}
+
+void thread_cancel_block(void)
+{
+	set_state(me, THREAD_RUNNING);
+}
+
+void thread_wake(struct uk_thread *t)
+{
+	struct host_thread *h = (struct host_thread *)t;
+
+	EXPECT_EQ(fake_preempt_count(), 0);
+	chaos();
+	pthread_mutex_lock(&h->lock);
+	set_state(h, THREAD_RUNNING);
+	pthread_cond_signal(&h->cond);
+	pthread_mutex_unlock(&h->lock);
+}
+
+bool thread_block_until(uint64_t deadline)
+{
+	/* A lost wake-up shows as a thread that sleeps for longer than anybody should. */
+	uint64_t until = deadline == UINT64_MAX ? plat_monotonic_ns() + 60 * NSEC_PER_SEC : deadline;
+	struct timespec ts = { (time_t)(until / NSEC_PER_SEC), (long)(until % NSEC_PER_SEC) };
+	bool late = false;
+
+	EXPECT_EQ(fake_preempt_count(), 0);
+	pthread_mutex_lock(&me->lock);
+	while (!late && __atomic_load_n(&me->t.state, __ATOMIC_SEQ_CST) == THREAD_BLOCKING)
+		late = pthread_cond_timedwait(&me->cond, &me->lock, &ts) == ETIMEDOUT;
+	set_state(me, THREAD_RUNNING);
+	pthread_mutex_unlock(&me->lock);
+	EXPECT(!late || deadline != UINT64_MAX);
+	return late;
+}
+
+static __thread bool signals_on;
+
+bool posix_signal_pending(void)
+{
+	return signals_on && next_random(&me->random) % 64 == 0;
+}
+
+int arch_user_load32(const uint32_t *src, uint32_t *value)
+{
+	if ((uintptr_t)src < 4096)
+		return -EFAULT;
+	*value = __atomic_load_n(src, __ATOMIC_SEQ_CST);
+	chaos();
+	return 0;
+}
+
+int posix_timespec_in(const struct abi_timespec *user, uint64_t *ns)
+{
+	*ns = (uint64_t)user->sec * NSEC_PER_SEC + (uint64_t)user->nsec;
+	return 0;
+}
+
+uint64_t posix_deadline_in(uint64_t ns)
+{
+	return plat_monotonic_ns() + ns;
+}
+
+uint64_t posix_deadline_at(int clock, uint64_t ns)
+{
+	EXPECT_EQ(clock, CLOCK_MONOTONIC);
+	return ns;
+}
+
+/* ---- the tests ---- */
+
+static long futex(uint32_t *addr, int op, uint32_t val, void *timeout, uint32_t *addr2, uint32_t val3)
+{
+	const long a[6] = { (long)addr, op, (long)val, (long)timeout, (long)addr2, (long)val3 };
+
+	return sys_futex(a);
+}
+
+static long requeue(uint32_t *from, uint32_t *to, int wake, int move)
+{
+	return futex(from, FUTEX_REQUEUE, (uint32_t)wake, (void *)(long)move, to, 0);
+}
+
+static struct {
+	uint32_t tokens[2];
+	atomic_long taken, given, timeouts, interrupted;
+	uint32_t gate[2];
+	atomic_int left;
+	atomic_long waits_ended, waits_woken;
+} s;
+
+static void give(uint32_t *sem)
+{
+	__atomic_fetch_add(sem, 1, __ATOMIC_SEQ_CST);
+	EXPECT(futex(sem, FUTEX_WAKE, 1, NULL, NULL, 0) >= 0);
+	s.given++;
+}
+
+/* Take a token, trying for ever; part of the tries has a time limit. */
+static void take(uint32_t *sem)
+{
+	for (;;) {
+		uint32_t v = __atomic_load_n(sem, __ATOMIC_SEQ_CST);
+		struct abi_timespec ts = { 0, 20000 };
+		long r;
+
+		if (v) {
+			if (__atomic_compare_exchange_n(sem, &v, v - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+				break;
+			continue;
+		}
+		r = futex(sem, FUTEX_WAIT, 0, next_random(&me->random) % 4 ? NULL : &ts, NULL, 0);
+		EXPECT(r == 0 || r == -EAGAIN || r == -ETIMEDOUT || r == -ERESTART || r == -ERESTART_NOHAND);
+		if (r == -ETIMEDOUT)
+			s.timeouts++;
+		if (r == -ERESTART || r == -ERESTART_NOHAND) {
+			s.interrupted++;
+			/* a wake-up may have been for us: not lost, because the value is looked at again */
+		}
+	}
+	s.taken++;
+}
+
+/* Tokens go round through two semaphores: each thread takes from one and gives to the other. */
+static void *token_thread(void *arg)
+{
+	long i = (long)arg;
+
+	thread_begin((uint64_t)i + 1);
+	signals_on = true;
+	for (int r = 0; r < ROUNDS; r++) {
+		take(&s.tokens[(i + r) % 2]);
+		give(&s.tokens[(i + r + 1) % 2]);
+	}
+	thread_end();
+	return NULL;
+}
+
+static void *gate_thread(void *arg)
+{
+	struct abi_timespec ts = { 0, 100000 };
+	long i = (long)arg;
+
+	thread_begin((uint64_t)i + 100);
+	for (int r = 0; r < GATE_ROUNDS; r++) {
+		uint32_t v = __atomic_load_n(&s.gate[0], __ATOMIC_SEQ_CST);
+		bool limited = (i + r) % 3 == 0;
+		long ret;
+
+		ret = futex(&s.gate[0], FUTEX_WAIT, v, limited ? &ts : NULL, NULL, 0);
+		EXPECT(ret == 0 || ret == -EAGAIN || (limited && ret == -ETIMEDOUT));
+		s.waits_ended++;
+		s.waits_woken += ret == 0;
+	}
+	s.left++;
+	thread_end();
+	return NULL;
+}
+
+/* Waits once and is gone: whoever wakes it must not need it afterwards. */
+static void *visitor_thread(void *arg)
+{
+	uint32_t *word = arg;
+	long r;
+
+	thread_begin((uintptr_t)&r);
+	r = futex(word, FUTEX_WAIT, 0, NULL, NULL, 0);
+	EXPECT(r == 0 || r == -EAGAIN);
+	thread_end();
+	return NULL;
+}
+
+static void test_visitors(void)
+{
+	for (int i = 0; i < VISITORS; i++) {
+		struct timespec ts = { 0, (long)(next_random(&me->random) % 100000) };
+		uint32_t word = 0;
+		pthread_t t;
+
+		EXPECT_EQ(pthread_create(&t, NULL, visitor_thread, &word), 0);
+		nanosleep(&ts, NULL);
+		__atomic_store_n(&word, 1, __ATOMIC_SEQ_CST);
+		EXPECT(futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0) >= 0);
+		pthread_join(t, NULL);
+	}
+}
+
+static void run(void *(*fn)(void *), pthread_t *t)
+{
+	for (long i = 0; i < THREADS; i++)
+		EXPECT_EQ(pthread_create(&t[i], NULL, fn, (void *)i), 0);
+}
+
+static void join(pthread_t *t)
+{
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+}
+
+static void test_errors(void)
+{
+	uint32_t word = 5;
+	struct abi_timespec ts = { 0, 1000 };
+
+	EXPECT_EQ(futex(&word, FUTEX_WAIT, 4, NULL, NULL, 0), -EAGAIN);
+	EXPECT_EQ(futex(&word, FUTEX_WAIT | FUTEX_PRIVATE, 5, &ts, NULL, 0), -ETIMEDOUT);
+	EXPECT_EQ(futex(&word, FUTEX_WAIT_BITSET, 5, &ts, NULL, 1), -ETIMEDOUT);
+	EXPECT_EQ(futex(&word, FUTEX_WAIT_BITSET, 5, NULL, NULL, 0), -EINVAL);
+	EXPECT_EQ(futex(&word, FUTEX_WAKE_BITSET, 1, NULL, NULL, 0), -EINVAL);
+	EXPECT_EQ(futex((uint32_t *)((char *)&word + 1), FUTEX_WAIT, 5, NULL, NULL, 0), -EINVAL);
+	EXPECT_EQ(futex((uint32_t *)16, FUTEX_WAIT, 0, NULL, NULL, 0), -EFAULT);
+	EXPECT_EQ(futex((uint32_t *)16, FUTEX_CMP_REQUEUE, 0, NULL, &word, 0), -EFAULT);
+	EXPECT_EQ(futex(&word, FUTEX_CMP_REQUEUE, 1, (void *)1, &word, 6), -EAGAIN);
+	EXPECT_EQ(futex(&word, FUTEX_CMP_REQUEUE, 1, (void *)1, &word, 5), 0);
+	EXPECT_EQ(requeue(&word, &word, -1, 0), -EINVAL);
+	EXPECT_EQ(futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0), 0);
+	EXPECT_EQ(futex(&word, 5, 1, NULL, NULL, 0), -ENOSYS);
+	EXPECT_EQ(futex(&word, FUTEX_WAKE | FUTEX_CLOCK_REALTIME, 1, NULL, NULL, 0), -ENOSYS);
+}
+
+int main(void)
+{
+	pthread_t t[THREADS];
+	long woken = 0;
+
+	thread_begin(7);
+	test_errors();
+
+	test_visitors();
+	s.tokens[0] = s.tokens[1] = 1;
+	run(token_thread, t);
+	join(t);
+	EXPECT_EQ(s.tokens[0] + s.tokens[1], 2);
+	EXPECT_EQ(s.taken, THREADS * ROUNDS);
+	EXPECT_EQ(s.given, THREADS * ROUNDS);
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(futex(&s.tokens[i], FUTEX_WAKE, 100, NULL, NULL, 0), 0);
+
+	run(gate_thread, t);
+	while (s.left < THREADS) {
+		uint64_t r = next_random(&me->random);
+		long n;
+
+		__atomic_fetch_add(&s.gate[0], r % 8 == 0, __ATOMIC_SEQ_CST);
+		if (r & 16) {
+			n = requeue(&s.gate[0], &s.gate[1], (int)((r >> 8) % 2), 3);
+		} else {
+			n = futex(&s.gate[(r >> 8) % 2], FUTEX_WAKE, 1 + (r >> 9) % 3, NULL, NULL, 0);
+		}
+		EXPECT(n >= 0);
+		woken += n;
+	}
+	join(t);
+	/* Each wait ended for one reason, and who was counted as woken was told so. */
+	EXPECT_EQ(s.waits_ended, THREADS * GATE_ROUNDS);
+	EXPECT_EQ(s.waits_woken, woken);
+	EXPECT_EQ(futex(&s.gate[0], FUTEX_WAKE, 100, NULL, NULL, 0), 0);
+	EXPECT_EQ(futex(&s.gate[1], FUTEX_WAKE, 100, NULL, NULL, 0), 0);
+	EXPECT_EQ(fake_preempt_count(), 0);
+	printf("tokens %d, time-outs %ld, interrupted %ld\n", THREADS * ROUNDS, s.timeouts, s.interrupted);
+	thread_end();
+	return 0;
+}
