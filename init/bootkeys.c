@@ -88,8 +88,8 @@ int bootkeys_parse(const char *cmdline, const char *const *allocs, struct bootke
 		v = one_of(eq + 1, (size_t)(end - eq - 1), known[k].values);
 		if (v < 0) {
 			join(list, sizeof(list), known[k].values);
-			fmt_snprintf(err, size, "%s has no value '%.*s'; known: %s", known[k].name, (int)MIN(end - eq - 1, 80),
-				     eq + 1, list);
+			fmt_snprintf(err, size, "%s has no value '%.*s'; known: %s", known[k].name,
+				     (int)MIN(end - eq - 1, 80), eq + 1, list);
 			return -EINVAL;
 		}
 		switch (k) {

@@ -23,7 +23,7 @@
 #include "posix/posix.h"
 #include "sched/sched.h"
 
-#define STACK_SIZE (8ul << 20)
+#define STACK_SIZE     (8ul << 20)
 #define ALLOCATORS_MAX 16
 
 void tutti_main(void) __attribute__((noreturn));
@@ -193,8 +193,9 @@ static void start_main_thread(void)
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
 	long map = mm_mmap(0, PAGE_SIZE + STACK_SIZE, 0, flags);
 	struct posix_thread *pt = posix_thread_new(NULL);
-	struct thread_attr attr = { .name = "main", .fn = libc_start, .arg = &start, .tid = 1, .posix = pt,
-				    .release = posix_thread_free };
+	struct thread_attr attr = {
+		.name = "main", .fn = libc_start, .arg = &start, .tid = 1, .posix = pt, .release = posix_thread_free
+	};
 	struct uk_thread *t;
 
 	if (map < 0 || !pt || mm_mprotect((uintptr_t)map + PAGE_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE))

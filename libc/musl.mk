@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# musl: from its unpacked, unmodified sources to libc.a and to mallocng's objects for libports.a.
+# musl: from its unpacked, unmodified sources to libc.a and to mallocng's objects.
 #
 # Compiled once per set of flags, in build/musl/<key>/, and shared by all configurations that use the same flags; the key
 # contains a hash of the flags and of the override header, so nothing is rebuilt without need and nothing stale is kept.

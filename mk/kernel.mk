@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# One configuration of tutti: build/$(CONFIG)/{libtutti.a,libc.a,libports.a,link.json,gen/config.h}.
+# One configuration of tutti: build/$(CONFIG)/{tutti.o,libc.a,link.json,gen/config.h}.
 #
 #   make -f mk/kernel.mk [CONFIG=default] [ALLOC_SRC_mimalloc=DIR] [V=1] [WERROR=1] [all|print-builddir]
 #
@@ -14,6 +14,8 @@ MAKEFLAGS += -rR
 
 CONFIG ?= default
 CC := gcc
+LD := ld
+OBJCOPY := objcopy
 PYTHON ?= python3
 SRCDIR := build/src
 BASE := build/$(CONFIG)
@@ -40,7 +42,7 @@ include mk/modules.mk
 include libc/musl.mk
 include $(wildcard ports/*/port.mk)
 
-all: $(BUILD)/libtutti.a $(BUILD)/libc.a $(BUILD)/libports.a $(BUILD)/link.json $(BUILD)/musl
+all: $(BUILD)/tutti.o $(BUILD)/libc.a $(BUILD)/link.json $(BUILD)/musl
 
 # Options. make starts over when this changes config.mk.
 $(BASE)/gen/config.mk $(BASE)/gen/config.h &: Kconfig configs/$(CONFIG).config tools/tuttilib/config.py
@@ -55,14 +57,13 @@ $(SRCDIR)/%.stamp: $(SRCDIR)/%.checked
 	@:
 .PRECIOUS: $(SRCDIR)/%.checked $(SRCDIR)/%.stamp
 
-# Archives. `ar q` keeps members of the same name from different folders.
-$(BUILD)/libtutti.a: $(KERNEL_OBJS) $(BUILD)/.objects
-	$(call say,AR,libtutti.a)
-	$(Q)rm -f $@ && ar qcsD $@ $(KERNEL_OBJS)
-
-$(BUILD)/libports.a: $(PORT_OBJS) $(BUILD)/.objects
-	$(call say,AR,libports.a)
-	$(Q)mkdir -p $(@D) && rm -f $@ && ar qcsD $@ $(PORT_OBJS)
+# Kernel and upstream allocators as one object in which only the names of mk/exports are global. Its sections stay apart,
+# so what an image does not use is still left out.
+$(BUILD)/tutti.o: $(KERNEL_OBJS) $(PORT_OBJS) $(BUILD)/.objects mk/exports
+	$(call say,LD,tutti.o)
+	$(Q)mkdir -p $(@D) && $(LD) -r -o $@.all $(KERNEL_OBJS) $(PORT_OBJS)
+	$(Q)sed '/^#/d' mk/exports >$@.exports
+	$(Q)$(OBJCOPY) -w --keep-global-symbols=$@.exports $@.all $@ && rm -f $@.all
 
 # The list of objects itself is an input: a source that goes away must leave the archive.
 $(BUILD)/.objects: FORCE

@@ -26,8 +26,7 @@ def main():
             "-nostdinc", "-isystem", f"{build}/musl/include", "-isystem", gcc_include,
             "-idirafter", os.path.abspath("include")],
         "ldflags": shlex.split(ldflags) + ["-Wl,-T," + os.path.abspath(script), f"-L{build}/lib"],
-        "libs": ["-Wl,--whole-archive", f"{build}/libtutti.a", "-Wl,--no-whole-archive", "-Wl,--start-group",
-                 f"{build}/libports.a", f"{build}/libc.a", "-lgcc", "-Wl,--end-group"],
+        "libs": [f"{build}/tutti.o", "-Wl,--start-group", f"{build}/libc.a", "-lgcc", "-Wl,--end-group"],
         "allocators": allocators.split(),
         "default_alloc": default_alloc,
     }

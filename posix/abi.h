@@ -10,62 +10,141 @@
 
 /* ---- system-call numbers ---- */
 enum {
-	NR_read = 0, NR_write = 1, NR_open = 2, NR_close = 3, NR_stat = 4, NR_fstat = 5, NR_lstat = 6, NR_poll = 7,
-	NR_lseek = 8, NR_mmap = 9, NR_mprotect = 10, NR_munmap = 11, NR_brk = 12, NR_rt_sigaction = 13,
-	NR_rt_sigprocmask = 14, NR_rt_sigreturn = 15, NR_ioctl = 16, NR_pread64 = 17, NR_pwrite64 = 18, NR_readv = 19,
-	NR_writev = 20, NR_access = 21, NR_pipe = 22, NR_select = 23, NR_sched_yield = 24, NR_mremap = 25, NR_madvise = 28,
-	NR_dup = 32, NR_dup2 = 33, NR_pause = 34, NR_nanosleep = 35, NR_getpid = 39, NR_clone = 56, NR_fork = 57,
-	NR_vfork = 58, NR_exit = 60, NR_kill = 62, NR_uname = 63, NR_fcntl = 72, NR_fsync = 74, NR_fdatasync = 75,
-	NR_getcwd = 79, NR_chdir = 80, NR_readlink = 89, NR_umask = 95, NR_gettimeofday = 96, NR_getrlimit = 97,
-	NR_getrusage = 98, NR_sysinfo = 99, NR_times = 100, NR_getuid = 102, NR_getgid = 104, NR_geteuid = 107,
-	NR_getegid = 108, NR_getppid = 110, NR_getpgrp = 111, NR_rt_sigpending = 127, NR_rt_sigtimedwait = 128,
-	NR_rt_sigsuspend = 130, NR_sigaltstack = 131, NR_sched_setparam = 142, NR_sched_getparam = 143,
-	NR_sched_setscheduler = 144, NR_sched_getscheduler = 145, NR_sched_get_priority_max = 146,
-	NR_sched_get_priority_min = 147, NR_prctl = 157, NR_arch_prctl = 158, NR_gettid = 186, NR_tkill = 200,
-	NR_time = 201, NR_futex = 202, NR_sched_setaffinity = 203, NR_sched_getaffinity = 204, NR_getdents64 = 217,
-	NR_set_tid_address = 218, NR_clock_gettime = 228, NR_clock_getres = 229, NR_clock_nanosleep = 230,
-	NR_exit_group = 231, NR_tgkill = 234, NR_openat = 257, NR_newfstatat = 262, NR_readlinkat = 267,
-	NR_faccessat = 269, NR_ppoll = 271, NR_set_robust_list = 273, NR_dup3 = 292, NR_preadv = 295, NR_pwritev = 296,
-	NR_prlimit64 = 302, NR_getcpu = 309, NR_getrandom = 318, NR_membarrier = 324, NR_statx = 332, NR_faccessat2 = 439,
+	NR_read = 0,
+	NR_write = 1,
+	NR_open = 2,
+	NR_close = 3,
+	NR_stat = 4,
+	NR_fstat = 5,
+	NR_lstat = 6,
+	NR_poll = 7,
+	NR_lseek = 8,
+	NR_mmap = 9,
+	NR_mprotect = 10,
+	NR_munmap = 11,
+	NR_brk = 12,
+	NR_rt_sigaction = 13,
+	NR_rt_sigprocmask = 14,
+	NR_rt_sigreturn = 15,
+	NR_ioctl = 16,
+	NR_pread64 = 17,
+	NR_pwrite64 = 18,
+	NR_readv = 19,
+	NR_writev = 20,
+	NR_access = 21,
+	NR_pipe = 22,
+	NR_select = 23,
+	NR_sched_yield = 24,
+	NR_mremap = 25,
+	NR_madvise = 28,
+	NR_dup = 32,
+	NR_dup2 = 33,
+	NR_pause = 34,
+	NR_nanosleep = 35,
+	NR_getpid = 39,
+	NR_clone = 56,
+	NR_fork = 57,
+	NR_vfork = 58,
+	NR_exit = 60,
+	NR_kill = 62,
+	NR_uname = 63,
+	NR_fcntl = 72,
+	NR_fsync = 74,
+	NR_fdatasync = 75,
+	NR_getcwd = 79,
+	NR_chdir = 80,
+	NR_readlink = 89,
+	NR_umask = 95,
+	NR_gettimeofday = 96,
+	NR_getrlimit = 97,
+	NR_getrusage = 98,
+	NR_sysinfo = 99,
+	NR_times = 100,
+	NR_getuid = 102,
+	NR_getgid = 104,
+	NR_geteuid = 107,
+	NR_getegid = 108,
+	NR_getppid = 110,
+	NR_getpgrp = 111,
+	NR_rt_sigpending = 127,
+	NR_rt_sigtimedwait = 128,
+	NR_rt_sigsuspend = 130,
+	NR_sigaltstack = 131,
+	NR_sched_setparam = 142,
+	NR_sched_getparam = 143,
+	NR_sched_setscheduler = 144,
+	NR_sched_getscheduler = 145,
+	NR_sched_get_priority_max = 146,
+	NR_sched_get_priority_min = 147,
+	NR_prctl = 157,
+	NR_arch_prctl = 158,
+	NR_gettid = 186,
+	NR_tkill = 200,
+	NR_time = 201,
+	NR_futex = 202,
+	NR_sched_setaffinity = 203,
+	NR_sched_getaffinity = 204,
+	NR_getdents64 = 217,
+	NR_set_tid_address = 218,
+	NR_clock_gettime = 228,
+	NR_clock_getres = 229,
+	NR_clock_nanosleep = 230,
+	NR_exit_group = 231,
+	NR_tgkill = 234,
+	NR_openat = 257,
+	NR_newfstatat = 262,
+	NR_readlinkat = 267,
+	NR_faccessat = 269,
+	NR_ppoll = 271,
+	NR_set_robust_list = 273,
+	NR_dup3 = 292,
+	NR_preadv = 295,
+	NR_pwritev = 296,
+	NR_prlimit64 = 302,
+	NR_getcpu = 309,
+	NR_getrandom = 318,
+	NR_membarrier = 324,
+	NR_statx = 332,
+	NR_faccessat2 = 439,
 	NR_tutti_thread = 511, /* not Linux: a kernel thread with an application stack (libc/thread.c) */
 	NR_MAX = 512,
 };
 
 /* ---- files ---- */
-#define O_ACCMODE 03
-#define O_RDONLY 00
-#define O_WRONLY 01
-#define O_RDWR 02
-#define O_CREAT 0100
-#define O_EXCL 0200
-#define O_TRUNC 01000
-#define O_APPEND 02000
-#define O_NONBLOCK 04000
+#define O_ACCMODE   03
+#define O_RDONLY    00
+#define O_WRONLY    01
+#define O_RDWR	    02
+#define O_CREAT	    0100
+#define O_EXCL	    0200
+#define O_TRUNC	    01000
+#define O_APPEND    02000
+#define O_NONBLOCK  04000
 #define O_LARGEFILE 0100000
 #define O_DIRECTORY 0200000
-#define O_NOFOLLOW 0400000
-#define O_CLOEXEC 02000000
-#define O_PATH 010000000
+#define O_NOFOLLOW  0400000
+#define O_CLOEXEC   02000000
+#define O_PATH	    010000000
 
-#define AT_FDCWD (-100)
+#define AT_FDCWD	    (-100)
 #define AT_SYMLINK_NOFOLLOW 0x100
-#define AT_SYMLINK_FOLLOW 0x400
-#define AT_NO_AUTOMOUNT 0x800
-#define AT_EMPTY_PATH 0x1000
+#define AT_SYMLINK_FOLLOW   0x400
+#define AT_NO_AUTOMOUNT	    0x800
+#define AT_EMPTY_PATH	    0x1000
 
-#define S_IFMT 0170000
+#define S_IFMT	0170000
 #define S_IFCHR 0020000
 #define S_IFDIR 0040000
 #define S_IFREG 0100000
 #define S_IFLNK 0120000
 
-#define F_DUPFD 0
-#define F_GETFD 1
-#define F_SETFD 2
-#define F_GETFL 3
-#define F_SETFL 4
+#define F_DUPFD		0
+#define F_GETFD		1
+#define F_SETFD		2
+#define F_GETFL		3
+#define F_SETFL		4
 #define F_DUPFD_CLOEXEC 1030
-#define FD_CLOEXEC 1
+#define FD_CLOEXEC	1
 
 #define SEEK_SET 0
 #define SEEK_CUR 1
@@ -77,7 +156,7 @@ enum {
 
 #define ABI_PATH_MAX 4096
 #define ABI_NAME_MAX 255
-#define ABI_IOV_MAX 1024
+#define ABI_IOV_MAX  1024
 #define ABI_PIPE_BUF 4096
 
 struct abi_iovec {
@@ -118,36 +197,36 @@ struct abi_pollfd {
 	int32_t fd;
 	int16_t events, revents;
 };
-#define POLLIN 0x001
-#define POLLOUT 0x004
-#define POLLERR 0x008
-#define POLLHUP 0x010
-#define POLLNVAL 0x020
+#define POLLIN	   0x001
+#define POLLOUT	   0x004
+#define POLLERR	   0x008
+#define POLLHUP	   0x010
+#define POLLNVAL   0x020
 #define POLLRDNORM 0x040
 #define POLLWRNORM 0x100
 
 /* ---- memory ---- */
-#define PROT_READ 1
-#define PROT_WRITE 2
-#define PROT_EXEC 4
-#define MAP_SHARED 0x01
-#define MAP_PRIVATE 0x02
-#define MAP_TYPE 0x0f
-#define MAP_FIXED 0x10
+#define PROT_READ     1
+#define PROT_WRITE    2
+#define PROT_EXEC     4
+#define MAP_SHARED    0x01
+#define MAP_PRIVATE   0x02
+#define MAP_TYPE      0x0f
+#define MAP_FIXED     0x10
 #define MAP_ANONYMOUS 0x20
 #define MAP_NORESERVE 0x4000
-#define MAP_STACK 0x20000
+#define MAP_STACK     0x20000
 
 /* ---- processes and threads ---- */
-#define CLONE_VM 0x00000100
-#define CLONE_FS 0x00000200
-#define CLONE_FILES 0x00000400
-#define CLONE_SIGHAND 0x00000800
-#define CLONE_THREAD 0x00010000
-#define CLONE_SETTLS 0x00080000
-#define CLONE_PARENT_SETTID 0x00100000
+#define CLONE_VM	     0x00000100
+#define CLONE_FS	     0x00000200
+#define CLONE_FILES	     0x00000400
+#define CLONE_SIGHAND	     0x00000800
+#define CLONE_THREAD	     0x00010000
+#define CLONE_SETTLS	     0x00080000
+#define CLONE_PARENT_SETTID  0x00100000
 #define CLONE_CHILD_CLEARTID 0x00200000
-#define CLONE_CHILD_SETTID 0x01000000
+#define CLONE_CHILD_SETTID   0x01000000
 
 #define ARCH_SET_FS 0x1002
 #define ARCH_GET_FS 0x1003
@@ -160,7 +239,8 @@ enum { RLIMIT_STACK = 3, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7, RLIMIT_COUNT = 16 }
 
 struct abi_rusage {
 	struct abi_timeval utime, stime;
-	int64_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
+	int64_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw,
+		nivcsw;
 };
 _Static_assert(sizeof(struct abi_rusage) == 144, "struct rusage");
 
@@ -182,60 +262,89 @@ struct abi_utsname {
 _Static_assert(sizeof(struct abi_utsname) == 390, "struct utsname");
 
 /* ---- time ---- */
-#define CLOCK_REALTIME 0
-#define CLOCK_MONOTONIC 1
+#define CLOCK_REALTIME		 0
+#define CLOCK_MONOTONIC		 1
 #define CLOCK_PROCESS_CPUTIME_ID 2
-#define CLOCK_THREAD_CPUTIME_ID 3
-#define CLOCK_MONOTONIC_RAW 4
-#define CLOCK_REALTIME_COARSE 5
-#define CLOCK_MONOTONIC_COARSE 6
-#define CLOCK_BOOTTIME 7
-#define CLOCK_TAI 11
-#define TIMER_ABSTIME 1
-#define NSEC_PER_SEC 1000000000ull
+#define CLOCK_THREAD_CPUTIME_ID	 3
+#define CLOCK_MONOTONIC_RAW	 4
+#define CLOCK_REALTIME_COARSE	 5
+#define CLOCK_MONOTONIC_COARSE	 6
+#define CLOCK_BOOTTIME		 7
+#define CLOCK_TAI		 11
+#define TIMER_ABSTIME		 1
+#define NSEC_PER_SEC		 1000000000ull
 
 /* ---- futex ---- */
-#define FUTEX_WAIT 0
-#define FUTEX_WAKE 1
-#define FUTEX_REQUEUE 3
-#define FUTEX_CMP_REQUEUE 4
-#define FUTEX_WAIT_BITSET 9
-#define FUTEX_WAKE_BITSET 10
-#define FUTEX_CMD_MASK 0x7f
-#define FUTEX_PRIVATE 0x80
+#define FUTEX_WAIT	     0
+#define FUTEX_WAKE	     1
+#define FUTEX_REQUEUE	     3
+#define FUTEX_CMP_REQUEUE    4
+#define FUTEX_WAIT_BITSET    9
+#define FUTEX_WAKE_BITSET    10
+#define FUTEX_CMD_MASK	     0x7f
+#define FUTEX_PRIVATE	     0x80
 #define FUTEX_CLOCK_REALTIME 0x100
-#define FUTEX_BITSET_ANY 0xffffffffu
+#define FUTEX_BITSET_ANY     0xffffffffu
 
 /* ---- signals ---- */
 enum {
-	SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE,
-	SIGALRM, SIGTERM, SIGSTKFLT, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ,
-	SIGVTALRM, SIGPROF, SIGWINCH, SIGIO, SIGPWR, SIGSYS, SIG_COUNT = 64,
+	SIGHUP = 1,
+	SIGINT,
+	SIGQUIT,
+	SIGILL,
+	SIGTRAP,
+	SIGABRT,
+	SIGBUS,
+	SIGFPE,
+	SIGKILL,
+	SIGUSR1,
+	SIGSEGV,
+	SIGUSR2,
+	SIGPIPE,
+	SIGALRM,
+	SIGTERM,
+	SIGSTKFLT,
+	SIGCHLD,
+	SIGCONT,
+	SIGSTOP,
+	SIGTSTP,
+	SIGTTIN,
+	SIGTTOU,
+	SIGURG,
+	SIGXCPU,
+	SIGXFSZ,
+	SIGVTALRM,
+	SIGPROF,
+	SIGWINCH,
+	SIGIO,
+	SIGPWR,
+	SIGSYS,
+	SIG_COUNT = 64,
 };
 
-#define SIG_DFL 0ul
-#define SIG_IGN 1ul
-#define SIG_BLOCK 0
+#define SIG_DFL	    0ul
+#define SIG_IGN	    1ul
+#define SIG_BLOCK   0
 #define SIG_UNBLOCK 1
 #define SIG_SETMASK 2
 
-#define SA_SIGINFO 0x00000004u
-#define SA_RESTORER 0x04000000u
-#define SA_ONSTACK 0x08000000u
-#define SA_RESTART 0x10000000u
-#define SA_NODEFER 0x40000000u
+#define SA_SIGINFO   0x00000004u
+#define SA_RESTORER  0x04000000u
+#define SA_ONSTACK   0x08000000u
+#define SA_RESTART   0x10000000u
+#define SA_NODEFER   0x40000000u
 #define SA_RESETHAND 0x80000000u
 
-#define SI_USER 0
-#define SI_KERNEL 0x80
-#define SI_TKILL (-6)
+#define SI_USER	    0
+#define SI_KERNEL   0x80
+#define SI_TKILL    (-6)
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
-#define FPE_INTDIV 1
-#define FPE_FLTINV 7
-#define ILL_ILLOPN 2
-#define TRAP_BRKPT 1
-#define BUS_ADRALN 1
+#define FPE_INTDIV  1
+#define FPE_FLTINV  7
+#define ILL_ILLOPN  2
+#define TRAP_BRKPT  1
+#define BUS_ADRALN  1
 
 struct abi_sigaction {
 	uint64_t handler;
@@ -257,8 +366,8 @@ struct abi_siginfo {
 };
 _Static_assert(sizeof(struct abi_siginfo) == 128, "siginfo_t");
 
-#define SS_ONSTACK 1
-#define SS_DISABLE 2
+#define SS_ONSTACK	1
+#define SS_DISABLE	2
 #define ABI_MINSIGSTKSZ 2048
 
 struct abi_stack {
@@ -269,8 +378,30 @@ struct abi_stack {
 
 /* Order of the general registers in mcontext_t. */
 enum {
-	UC_R8, UC_R9, UC_R10, UC_R11, UC_R12, UC_R13, UC_R14, UC_R15, UC_RDI, UC_RSI, UC_RBP, UC_RBX, UC_RDX, UC_RAX, UC_RCX,
-	UC_RSP, UC_RIP, UC_EFL, UC_CSGSFS, UC_ERR, UC_TRAPNO, UC_OLDMASK, UC_CR2, UC_REGS,
+	UC_R8,
+	UC_R9,
+	UC_R10,
+	UC_R11,
+	UC_R12,
+	UC_R13,
+	UC_R14,
+	UC_R15,
+	UC_RDI,
+	UC_RSI,
+	UC_RBP,
+	UC_RBX,
+	UC_RDX,
+	UC_RAX,
+	UC_RCX,
+	UC_RSP,
+	UC_RIP,
+	UC_EFL,
+	UC_CSGSFS,
+	UC_ERR,
+	UC_TRAPNO,
+	UC_OLDMASK,
+	UC_CR2,
+	UC_REGS,
 };
 
 struct abi_ucontext {
@@ -288,7 +419,23 @@ _Static_assert(sizeof(struct abi_ucontext) == 936, "ucontext_t");
 
 /* ---- auxiliary vector ---- */
 enum {
-	AT_NULL = 0, AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_PAGESZ = 6, AT_BASE = 7, AT_FLAGS = 8, AT_ENTRY = 9,
-	AT_UID = 11, AT_EUID = 12, AT_GID = 13, AT_EGID = 14, AT_HWCAP = 16, AT_CLKTCK = 17, AT_SECURE = 23, AT_RANDOM = 25,
-	AT_HWCAP2 = 26, AT_EXECFN = 31, AT_MINSIGSTKSZ = 51,
+	AT_NULL = 0,
+	AT_PHDR = 3,
+	AT_PHENT = 4,
+	AT_PHNUM = 5,
+	AT_PAGESZ = 6,
+	AT_BASE = 7,
+	AT_FLAGS = 8,
+	AT_ENTRY = 9,
+	AT_UID = 11,
+	AT_EUID = 12,
+	AT_GID = 13,
+	AT_EGID = 14,
+	AT_HWCAP = 16,
+	AT_CLKTCK = 17,
+	AT_SECURE = 23,
+	AT_RANDOM = 25,
+	AT_HWCAP2 = 26,
+	AT_EXECFN = 31,
+	AT_MINSIGSTKSZ = 51,
 };

@@ -16,8 +16,8 @@
 #include "sched/kmutex.h"
 #include "sched/waitq.h"
 
-#define CHUNK 256
-#define INPUT 1024
+#define CHUNK	 256
+#define INPUT	 1024
 #define RETRY_NS 1000000ull
 
 struct waitq console_input = WAITQ_INIT(console_input);
@@ -26,10 +26,10 @@ static struct {
 	struct kmutex out[2];
 	struct waitq room;
 	struct uk_spinlock in_lock;
-	char in[INPUT];	   /* [in_lock] bytes in_at .. in_end are waiting */
-	unsigned in_at;	   /* [in_lock] */
-	unsigned in_end;   /* [in_lock] */
-	bool eof;	   /* [in_lock] nothing comes after these */
+	char in[INPUT];	 /* [in_lock] bytes in_at .. in_end are waiting */
+	unsigned in_at;	 /* [in_lock] */
+	unsigned in_end; /* [in_lock] */
+	bool eof;	 /* [in_lock] nothing comes after these */
 } con = {
 	.out = { KMUTEX_INIT(con.out[0]), KMUTEX_INIT(con.out[1]) },
 	.room = WAITQ_INIT(con.room),

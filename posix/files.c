@@ -28,9 +28,9 @@
 #include "sched/kmutex.h"
 #include "sched/waitq.h"
 
-#define FILES 1024
+#define FILES	  1024
 #define SMALL_IOV 8
-#define S_IFIFO 0010000
+#define S_IFIFO	  0010000
 
 struct file;
 
@@ -49,8 +49,8 @@ struct file {
 	const struct file_ops *ops; /* [I] */
 	struct node *node;	    /* [I] or NULL: a standard stream */
 	struct kmutex pos_lock;
-	uint64_t pos; /* [pos_lock] bytes; in a folder: number of the next entry */
-	char text[24]; /* [I] contents of a generated file */
+	uint64_t pos;	   /* [pos_lock] bytes; in a folder: number of the next entry */
+	char text[24];	   /* [I] contents of a generated file */
 	uint32_t text_len; /* [I] */
 };
 
@@ -58,10 +58,10 @@ static struct slab_cache file_cache = SLAB_CACHE("open file", struct file);
 
 static struct {
 	struct uk_spinlock lock;
-	struct file *file[FILES];	/* [lock] */
-	uint64_t cloexec[FILES / 64];	/* [lock] kept and reported; there is no exec */
-	struct node *cwd;		/* [a] */
-	int umask;			/* [a] */
+	struct file *file[FILES];     /* [lock] */
+	uint64_t cloexec[FILES / 64]; /* [lock] kept and reported; there is no exec */
+	struct node *cwd;	      /* [a] */
+	int umask;		      /* [a] */
 } fs;
 
 /* ---- the table ---- */
@@ -259,7 +259,9 @@ static const struct file_ops text_ops = { .read = text_read, .poll = both_poll, 
 static const struct file_ops dir_ops = { .read = dir_read, .poll = both_poll, .seekable = true };
 static const struct file_ops null_ops = { .read = null_read, .write = null_write, .poll = both_poll, .seekable = true };
 static const struct file_ops zero_ops = { .read = zero_read, .write = null_write, .poll = both_poll, .seekable = true };
-static const struct file_ops random_ops = { .read = random_read, .write = null_write, .poll = both_poll, .seekable = true };
+static const struct file_ops random_ops = {
+	.read = random_read, .write = null_write, .poll = both_poll, .seekable = true
+};
 
 static const struct file_ops *ops_of(const struct node *n)
 {
@@ -291,7 +293,8 @@ static void fill_text(struct file *f)
 	if (f->node->device != DEV_HEAP_PEAK)
 		return;
 	mm_stats(&st);
-	f->text_len = (uint32_t)fmt_snprintf(f->text, sizeof(f->text), "%llu\n", (unsigned long long)st.heap_resident_peak);
+	f->text_len = (uint32_t)fmt_snprintf(f->text, sizeof(f->text), "%llu\n",
+					     (unsigned long long)st.heap_resident_peak);
 }
 
 /* ---- boot ---- */
@@ -338,8 +341,9 @@ void posix_files_init(void)
 		if (r < 0)
 			plat_boot_error("the initial archive is damaged at byte %lu", (unsigned long)pos);
 		/* Arguments and environment are not files of the program. */
-		r = str_eq(e.name, ".tutti") || str_has_prefix(e.name, ".tutti/") ? 0
-		    : tree_add(e.name, e.name_len, e.mode, e.mtime, e.data, e.size);
+		r = str_eq(e.name, ".tutti") || str_has_prefix(e.name, ".tutti/")
+			    ? 0
+			    : tree_add(e.name, e.name_len, e.mode, e.mtime, e.data, e.size);
 		if (r == -EINVAL)
 			plat_boot_error("the initial archive has an entry that does not fit: %s", e.name);
 	}
@@ -996,8 +1000,8 @@ long sys_fcntl(const long *a)
 		break;
 	case F_SETFL:
 		old = __atomic_load_n(&f->flags, __ATOMIC_RELAXED);
-		while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~settable) | (ARG_INT(a, 2) & settable), false,
-						    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~settable) | (ARG_INT(a, 2) & settable),
+						    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			;
 		break;
 	default:
@@ -1162,7 +1166,9 @@ long sys_select(const long *a)
 		bool want_in = in[fd / 64] >> (fd % 64) & 1, want_out = out[fd / 64] >> (fd % 64) & 1;
 
 		if (want_in || want_out)
-			p[count++] = (struct abi_pollfd){ fd, (int16_t)((want_in ? POLLIN : 0) | (want_out ? POLLOUT : 0)), 0 };
+			p[count++] = (struct abi_pollfd){ fd,
+							  (int16_t)((want_in ? POLLIN : 0) | (want_out ? POLLOUT : 0)),
+							  0 };
 	}
 	r = wait_ready(p, count, deadline);
 	memset(in, 0, sizeof(in));

@@ -30,7 +30,7 @@
 #include "sync/percpu.h"
 #include "uk/spinlock.h"
 
-#define BUCKETS 256
+#define BUCKETS	   256
 #define WAKE_BATCH 16
 
 struct bucket {
@@ -274,8 +274,10 @@ long sys_futex(const long *a)
 			if (err)
 				return err;
 			/* WAIT takes a span, WAIT_BITSET a moment. */
-			deadline = cmd == FUTEX_WAIT ? posix_deadline_in(ns) :
-				   posix_deadline_at(op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC, ns);
+			deadline = cmd == FUTEX_WAIT
+					   ? posix_deadline_in(ns)
+					   : posix_deadline_at(
+						     op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC, ns);
 		}
 		return futex_wait(addr, val, bitset, deadline);
 	case FUTEX_WAKE_BITSET:
@@ -289,7 +291,8 @@ long sys_futex(const long *a)
 	case FUTEX_CMP_REQUEUE:
 		if (a[4] % 4)
 			return -EINVAL;
-		return futex_requeue(addr, (uintptr_t)a[4], (int)val, ARG_INT(a, 3), cmd == FUTEX_CMP_REQUEUE, (uint32_t)a[5]);
+		return futex_requeue(addr, (uintptr_t)a[4], (int)val, ARG_INT(a, 3), cmd == FUTEX_CMP_REQUEUE,
+				     (uint32_t)a[5]);
 	}
 	return -ENOSYS;
 }

@@ -9,9 +9,9 @@
 struct iov {
 	const struct abi_iovec *vec;
 	unsigned count;
-	unsigned i;    /* element in work */
-	size_t done;   /* bytes of it that are done */
-	size_t left;   /* bytes in all that are left */
+	unsigned i;  /* element in work */
+	size_t done; /* bytes of it that are done */
+	size_t left; /* bytes in all that are left */
 };
 
 /* Move up to len bytes; how many, or -EFAULT if not one could be moved. */

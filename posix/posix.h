@@ -22,21 +22,21 @@ typedef long posix_handler(const long *a);
 long posix_syscall(const long *regs);
 
 /* Argument casts. */
-#define ARG_PTR(a, i) ((void *)(a)[i])
-#define ARG_INT(a, i) ((int)(a)[i])
+#define ARG_PTR(a, i)  ((void *)(a)[i])
+#define ARG_INT(a, i)  ((int)(a)[i])
 #define ARG_SIZE(a, i) ((size_t)(a)[i])
 
 /* ---- threads and signals (process.c, signal.c) ---- */
 
 struct posix_thread {
-	struct uk_thread *thread;    /* [I] */
-	uint64_t mask;		     /* [c] written by the thread itself only; read by senders: atomic */
-	uint64_t pending;	     /* [a] bit n-1: signal n was sent to this thread */
-	uint64_t waiting;	     /* [a] blocked signals that rt_sigtimedwait() sleeps for */
-	uint64_t saved_mask;	     /* [c] mask to put back after rt_sigsuspend() */
-	bool restore_mask;	     /* [c] saved_mask is valid */
-	bool counted;		     /* [I] an application thread: the program lives as long as one of them */
-	struct abi_stack altstack;   /* [c] */
+	struct uk_thread *thread;  /* [I] */
+	uint64_t mask;		   /* [c] written by the thread itself only; read by senders: atomic */
+	uint64_t pending;	   /* [a] bit n-1: signal n was sent to this thread */
+	uint64_t waiting;	   /* [a] blocked signals that rt_sigtimedwait() sleeps for */
+	uint64_t saved_mask;	   /* [c] mask to put back after rt_sigsuspend() */
+	bool restore_mask;	   /* [c] saved_mask is valid */
+	bool counted;		   /* [I] an application thread: the program lives as long as one of them */
+	struct abi_stack altstack; /* [c] */
 };
 
 /* State of a new application thread that inherits `parent`'s mask (NULL: empty). NULL: no memory. */
@@ -93,25 +93,85 @@ int posix_futex_wake(uintptr_t addr, int n, uint32_t bitset);
 
 /* ---- handlers, by file; table.c lists them ---- */
 #define POSIX_HANDLER(name) posix_handler sys_##name
-POSIX_HANDLER(read); POSIX_HANDLER(write); POSIX_HANDLER(readv); POSIX_HANDLER(writev); POSIX_HANDLER(pread64);
-POSIX_HANDLER(pwrite64); POSIX_HANDLER(preadv); POSIX_HANDLER(pwritev); POSIX_HANDLER(open); POSIX_HANDLER(openat);
-POSIX_HANDLER(close); POSIX_HANDLER(lseek); POSIX_HANDLER(fstat); POSIX_HANDLER(stat); POSIX_HANDLER(lstat);
-POSIX_HANDLER(newfstatat); POSIX_HANDLER(access); POSIX_HANDLER(faccessat); POSIX_HANDLER(getdents64);
-POSIX_HANDLER(getcwd); POSIX_HANDLER(chdir); POSIX_HANDLER(readlink); POSIX_HANDLER(readlinkat); POSIX_HANDLER(fcntl);
-POSIX_HANDLER(ioctl); POSIX_HANDLER(dup); POSIX_HANDLER(dup2); POSIX_HANDLER(dup3); POSIX_HANDLER(fsync);
-POSIX_HANDLER(poll); POSIX_HANDLER(ppoll); POSIX_HANDLER(select); POSIX_HANDLER(umask);
-POSIX_HANDLER(mmap); POSIX_HANDLER(munmap); POSIX_HANDLER(mprotect); POSIX_HANDLER(madvise);
+POSIX_HANDLER(read);
+POSIX_HANDLER(write);
+POSIX_HANDLER(readv);
+POSIX_HANDLER(writev);
+POSIX_HANDLER(pread64);
+POSIX_HANDLER(pwrite64);
+POSIX_HANDLER(preadv);
+POSIX_HANDLER(pwritev);
+POSIX_HANDLER(open);
+POSIX_HANDLER(openat);
+POSIX_HANDLER(close);
+POSIX_HANDLER(lseek);
+POSIX_HANDLER(fstat);
+POSIX_HANDLER(stat);
+POSIX_HANDLER(lstat);
+POSIX_HANDLER(newfstatat);
+POSIX_HANDLER(access);
+POSIX_HANDLER(faccessat);
+POSIX_HANDLER(getdents64);
+POSIX_HANDLER(getcwd);
+POSIX_HANDLER(chdir);
+POSIX_HANDLER(readlink);
+POSIX_HANDLER(readlinkat);
+POSIX_HANDLER(fcntl);
+POSIX_HANDLER(ioctl);
+POSIX_HANDLER(dup);
+POSIX_HANDLER(dup2);
+POSIX_HANDLER(dup3);
+POSIX_HANDLER(fsync);
+POSIX_HANDLER(poll);
+POSIX_HANDLER(ppoll);
+POSIX_HANDLER(select);
+POSIX_HANDLER(umask);
+POSIX_HANDLER(mmap);
+POSIX_HANDLER(munmap);
+POSIX_HANDLER(mprotect);
+POSIX_HANDLER(madvise);
 POSIX_HANDLER(futex);
-POSIX_HANDLER(clone); POSIX_HANDLER(exit); POSIX_HANDLER(exit_group); POSIX_HANDLER(set_tid_address); POSIX_HANDLER(gettid);
-POSIX_HANDLER(getpid); POSIX_HANDLER(getppid); POSIX_HANDLER(getid); POSIX_HANDLER(sched_yield);
-POSIX_HANDLER(sched_setaffinity); POSIX_HANDLER(sched_getaffinity); POSIX_HANDLER(sched_setscheduler);
-POSIX_HANDLER(sched_setparam); POSIX_HANDLER(sched_getscheduler); POSIX_HANDLER(sched_getparam);
-POSIX_HANDLER(sched_get_priority); POSIX_HANDLER(getcpu); POSIX_HANDLER(uname); POSIX_HANDLER(sysinfo);
-POSIX_HANDLER(prlimit64); POSIX_HANDLER(getrlimit); POSIX_HANDLER(getrusage); POSIX_HANDLER(arch_prctl);
-POSIX_HANDLER(tutti_thread); POSIX_HANDLER(getrandom); POSIX_HANDLER(membarrier);
-POSIX_HANDLER(nanosleep); POSIX_HANDLER(clock_nanosleep); POSIX_HANDLER(clock_gettime); POSIX_HANDLER(clock_getres);
-POSIX_HANDLER(gettimeofday); POSIX_HANDLER(time); POSIX_HANDLER(times);
-POSIX_HANDLER(tkill); POSIX_HANDLER(tgkill); POSIX_HANDLER(kill); POSIX_HANDLER(rt_sigaction);
-POSIX_HANDLER(rt_sigprocmask); POSIX_HANDLER(rt_sigpending); POSIX_HANDLER(rt_sigsuspend); POSIX_HANDLER(rt_sigtimedwait);
-POSIX_HANDLER(pause); POSIX_HANDLER(sigaltstack);
+POSIX_HANDLER(clone);
+POSIX_HANDLER(exit);
+POSIX_HANDLER(exit_group);
+POSIX_HANDLER(set_tid_address);
+POSIX_HANDLER(gettid);
+POSIX_HANDLER(getpid);
+POSIX_HANDLER(getppid);
+POSIX_HANDLER(getid);
+POSIX_HANDLER(sched_yield);
+POSIX_HANDLER(sched_setaffinity);
+POSIX_HANDLER(sched_getaffinity);
+POSIX_HANDLER(sched_setscheduler);
+POSIX_HANDLER(sched_setparam);
+POSIX_HANDLER(sched_getscheduler);
+POSIX_HANDLER(sched_getparam);
+POSIX_HANDLER(sched_get_priority);
+POSIX_HANDLER(getcpu);
+POSIX_HANDLER(uname);
+POSIX_HANDLER(sysinfo);
+POSIX_HANDLER(prlimit64);
+POSIX_HANDLER(getrlimit);
+POSIX_HANDLER(getrusage);
+POSIX_HANDLER(arch_prctl);
+POSIX_HANDLER(tutti_thread);
+POSIX_HANDLER(getrandom);
+POSIX_HANDLER(membarrier);
+POSIX_HANDLER(nanosleep);
+POSIX_HANDLER(clock_nanosleep);
+POSIX_HANDLER(clock_gettime);
+POSIX_HANDLER(clock_getres);
+POSIX_HANDLER(gettimeofday);
+POSIX_HANDLER(time);
+POSIX_HANDLER(times);
+POSIX_HANDLER(tkill);
+POSIX_HANDLER(tgkill);
+POSIX_HANDLER(kill);
+POSIX_HANDLER(rt_sigaction);
+POSIX_HANDLER(rt_sigprocmask);
+POSIX_HANDLER(rt_sigpending);
+POSIX_HANDLER(rt_sigsuspend);
+POSIX_HANDLER(rt_sigtimedwait);
+POSIX_HANDLER(pause);
+POSIX_HANDLER(sigaltstack);
 #undef POSIX_HANDLER

@@ -434,7 +434,7 @@ static long get_limit(unsigned which, struct abi_rlimit *lim)
 {
 	if (which >= RLIMIT_COUNT)
 		return -EINVAL;
-	lim->cur = lim->max = which == RLIMIT_STACK  ? STACK_LIMIT
+	lim->cur = lim->max = which == RLIMIT_STACK    ? STACK_LIMIT
 			      : which == RLIMIT_NOFILE ? FILES_LIMIT
 			      : which == RLIMIT_CORE   ? 0
 						       : RLIM_INFINITY;

@@ -64,7 +64,8 @@ void posix_random_init(void)
 		return;
 	kwarn("this machine has no hardware random generator (RDSEED, RDRAND): random numbers can be guessed");
 	for (unsigned i = 0; i < 64; i++) {
-		uint64_t mix[4] = { plat_monotonic_ns(), plat_realtime_ns(), bi->tsc_entry, (uintptr_t)bi ^ bi->phys_top };
+		uint64_t mix[4] = { plat_monotonic_ns(), plat_realtime_ns(), bi->tsc_entry,
+				    (uintptr_t)bi ^ bi->phys_top };
 
 		for (unsigned k = 0; k < 8; k++)
 			rng.key[k] ^= ((const uint32_t *)mix)[k];

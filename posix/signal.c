@@ -38,9 +38,28 @@
 #include "uk/spinlock.h"
 
 #define X(field, off) _Static_assert(offsetof(struct trap_frame, field) == (off), "entry_offsets.h")
-X(r15, FRAME_R15); X(r14, FRAME_R14); X(r13, FRAME_R13); X(r12, FRAME_R12); X(r11, FRAME_R11); X(r10, FRAME_R10); X(r9, FRAME_R9); X(r8, FRAME_R8);
-X(rbp, FRAME_RBP); X(rdi, FRAME_RDI); X(rsi, FRAME_RSI); X(rdx, FRAME_RDX); X(rcx, FRAME_RCX); X(rbx, FRAME_RBX); X(rax, FRAME_RAX);
-X(vector, FRAME_VECTOR); X(error, FRAME_ERROR); X(rip, FRAME_RIP); X(cs, FRAME_CS); X(rflags, FRAME_RFLAGS); X(rsp, FRAME_RSP); X(ss, FRAME_SS);
+X(r15, FRAME_R15);
+X(r14, FRAME_R14);
+X(r13, FRAME_R13);
+X(r12, FRAME_R12);
+X(r11, FRAME_R11);
+X(r10, FRAME_R10);
+X(r9, FRAME_R9);
+X(r8, FRAME_R8);
+X(rbp, FRAME_RBP);
+X(rdi, FRAME_RDI);
+X(rsi, FRAME_RSI);
+X(rdx, FRAME_RDX);
+X(rcx, FRAME_RCX);
+X(rbx, FRAME_RBX);
+X(rax, FRAME_RAX);
+X(vector, FRAME_VECTOR);
+X(error, FRAME_ERROR);
+X(rip, FRAME_RIP);
+X(cs, FRAME_CS);
+X(rflags, FRAME_RFLAGS);
+X(rsp, FRAME_RSP);
+X(ss, FRAME_SS);
 #undef X
 _Static_assert(sizeof(struct trap_frame) == TRAP_FRAME_SIZE && TRAP_FRAME_SIZE % 16 == 0, "entry_offsets.h");
 _Static_assert(offsetof(struct percpu, current) == PERCPU_CURRENT, "entry_offsets.h");
@@ -61,18 +80,18 @@ extern char posix_signal_return[], posix_signal_enter_xstate[];
 
 void posix_sigreturn(uintptr_t frame, struct trap_frame *f);
 
-#define BIT(n) (1ull << ((n) - 1))
+#define BIT(n)	    (1ull << ((n)-1))
 #define UNBLOCKABLE (BIT(SIGKILL) | BIT(SIGSTOP))
-#define IGNORED_BY_DEFAULT                                                                                   \
+#define IGNORED_BY_DEFAULT                                                                                        \
 	(BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | \
 	 BIT(SIGTTOU))
-#define CRASH_BY_DEFAULT                                                                                      \
+#define CRASH_BY_DEFAULT                                                                                       \
 	(BIT(SIGQUIT) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGABRT) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGSEGV) | \
 	 BIT(SIGXCPU) | BIT(SIGXFSZ) | BIT(SIGSYS))
 
-#define RFLAGS_FIXED 0x202ul	   /* always-one bit, interrupts on */
+#define RFLAGS_FIXED   0x202ul	  /* always-one bit, interrupts on */
 #define RFLAGS_OF_USER 0x240dd5ul /* CF PF AF ZF SF TF DF OF AC ID: what a program may change */
-#define RFLAGS_TF_DF 0x500ul
+#define RFLAGS_TF_DF   0x500ul
 
 static struct {
 	struct uk_spinlock lock;
@@ -82,10 +101,11 @@ static struct {
 } sig;
 
 static const char *const names[SIG_COUNT + 1] = {
-	[SIGHUP] = "SIGHUP",	 [SIGINT] = "SIGINT",	  [SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",	  [SIGTRAP] = "SIGTRAP",
-	[SIGABRT] = "SIGABRT",	 [SIGBUS] = "SIGBUS",	  [SIGFPE] = "SIGFPE",	 [SIGKILL] = "SIGKILL",	  [SIGUSR1] = "SIGUSR1",
-	[SIGSEGV] = "SIGSEGV",	 [SIGUSR2] = "SIGUSR2",	  [SIGPIPE] = "SIGPIPE", [SIGALRM] = "SIGALRM",	  [SIGTERM] = "SIGTERM",
-	[SIGSYS] = "SIGSYS",	 [SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF", [SIGXCPU] = "SIGXCPU", [SIGXFSZ] = "SIGXFSZ",
+	[SIGHUP] = "SIGHUP",	   [SIGINT] = "SIGINT",	  [SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",
+	[SIGTRAP] = "SIGTRAP",	   [SIGABRT] = "SIGABRT", [SIGBUS] = "SIGBUS",	 [SIGFPE] = "SIGFPE",
+	[SIGKILL] = "SIGKILL",	   [SIGUSR1] = "SIGUSR1", [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
+	[SIGPIPE] = "SIGPIPE",	   [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM", [SIGSYS] = "SIGSYS",
+	[SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF", [SIGXCPU] = "SIGXCPU", [SIGXFSZ] = "SIGXFSZ",
 };
 
 static uint64_t load(const uint64_t *word)
@@ -346,7 +366,8 @@ void posix_return_to_app(struct trap_frame *f, uintptr_t how)
 		arch_irq_enable();
 		__atomic_fetch_and(&t->flags, ~TF_SIGPENDING, __ATOMIC_SEQ_CST);
 		n = take_any(pt, ~pt->mask, &info);
-		if (n && !deliver(pt, f, &info, &how, &act) && act.handler == SIG_DFL && !(BIT(n) & IGNORED_BY_DEFAULT)) {
+		if (n && !deliver(pt, f, &info, &how, &act) && act.handler == SIG_DFL &&
+		    !(BIT(n) & IGNORED_BY_DEFAULT)) {
 			preempt_enable_no_resched();
 			terminate(n, f);
 		}

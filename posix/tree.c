@@ -13,8 +13,8 @@
 #include "mm/slab.h"
 #include "posix/abi.h"
 
-#define HASH 256
-#define LINKS_MAX 40
+#define HASH	   256
+#define LINKS_MAX  40
 #define LINK_DEPTH 8
 
 static struct slab_cache node_cache = SLAB_CACHE("file node", struct node);
@@ -137,9 +137,12 @@ int tree_init(void)
 	tree.root.ino = tree.last_ino = 1;
 	tree.root.links = 2;
 	dev = add_child(&tree.root, "dev", 3, S_IFDIR | 0755);
-	if (!dev || add_device(dev, "null", DEV_NULL, S_IFCHR | 0666) || add_device(dev, "zero", DEV_ZERO, S_IFCHR | 0666) ||
-	    add_device(dev, "random", DEV_RANDOM, S_IFCHR | 0666) || add_device(dev, "urandom", DEV_RANDOM, S_IFCHR | 0666) ||
-	    add_device(dev, "stdin", DEV_STDIN, S_IFCHR | 0400) || add_device(dev, "stdout", DEV_STDOUT, S_IFCHR | 0200) ||
+	if (!dev || add_device(dev, "null", DEV_NULL, S_IFCHR | 0666) ||
+	    add_device(dev, "zero", DEV_ZERO, S_IFCHR | 0666) ||
+	    add_device(dev, "random", DEV_RANDOM, S_IFCHR | 0666) ||
+	    add_device(dev, "urandom", DEV_RANDOM, S_IFCHR | 0666) ||
+	    add_device(dev, "stdin", DEV_STDIN, S_IFCHR | 0400) ||
+	    add_device(dev, "stdout", DEV_STDOUT, S_IFCHR | 0200) ||
 	    add_device(dev, "stderr", DEV_STDERR, S_IFCHR | 0200) ||
 	    add_device(dev, "tutti-heap-peak", DEV_HEAP_PEAK, S_IFCHR | 0444))
 		return -ENOMEM;

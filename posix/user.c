@@ -55,7 +55,8 @@ int posix_timespec_in(const struct abi_timespec *user, uint64_t *ns)
 		return -EFAULT;
 	if (ts.sec < 0 || ts.nsec < 0 || ts.nsec >= (int64_t)NSEC_PER_SEC)
 		return -EINVAL;
-	*ns = (uint64_t)ts.sec >= INT64_MAX / NSEC_PER_SEC ? INT64_MAX : (uint64_t)ts.sec * NSEC_PER_SEC + (uint64_t)ts.nsec;
+	*ns = (uint64_t)ts.sec >= INT64_MAX / NSEC_PER_SEC ? INT64_MAX
+							   : (uint64_t)ts.sec * NSEC_PER_SEC + (uint64_t)ts.nsec;
 	return 0;
 }
 

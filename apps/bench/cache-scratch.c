@@ -9,7 +9,7 @@
  *
  * Source: E. D. Berger, K. S. McKinley, R. D. Blumofe, P. R. Wilson, "Hoard: A Scalable Memory Allocator for
  * Multithreaded Applications", ASPLOS 2000, section 5 (passive-false). Parameters in its suite: 100 objects of 8 bytes,
- * 1,000,000 sweeps over each, divided by the number of threads; here the sweeps are scaled down. One operation is one
+ * 1,000,000 sweeps over each, divided by the number of threads; here 800,000. One operation is one
  * sweep over one object, so that the total is the same for any number of threads.
  */
 #include "bench.h"
@@ -20,7 +20,7 @@
 static struct bench_param params[] = {
 	{ "objects", 100, false, "objects that each thread allocates, one after the other" },
 	{ "size", 8, false, "bytes per object" },
-	{ "sweeps", 300000, true, "sweeps over each object, divided among the threads" },
+	{ "sweeps", 800000, true, "sweeps over each object, divided among the threads" },
 	{ NULL, 0, false, NULL },
 };
 

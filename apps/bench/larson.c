@@ -28,7 +28,7 @@ static struct bench_param params[] = {
 	{ "objects", 1000, false, "objects live at once in each chain" },
 	{ "min", 10, false, "smallest object" },
 	{ "max", 500, false, "largest object" },
-	{ "replacements", 3000000, true, "objects replaced, divided among the chains" },
+	{ "replacements", 5000000, true, "objects replaced, divided among the chains" },
 	{ "generations", 20, false, "threads that a chain consists of, one after the other" },
 	{ NULL, 0, false, NULL },
 };

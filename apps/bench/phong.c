@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 static struct bench_param params[] = {
-	{ "sequences", 48, true, "sequences of blocks, divided among the threads" },
+	{ "sequences", 160, true, "sequences of blocks, divided among the threads" },
 	{ "blocks", 3000, false, "blocks in a sequence" },
 	{ "head", 1000, false, "blocks of a sequence that are allocated before the walks begin" },
 	{ "min", 10, false, "smallest block" },

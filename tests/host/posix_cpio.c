@@ -39,8 +39,8 @@ static void put(const void *data, size_t len)
 static void add(const char *name, unsigned mode, const char *data, size_t len)
 {
 	char h[4352];
-	int n = snprintf(h, sizeof(h), "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X%s", 1, mode, 0, 0, 1, 1234, len,
-			 0, 0, 0, 0, strlen(name) + 1, 0, name);
+	int n = snprintf(h, sizeof(h), "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X%s", 1, mode, 0, 0,
+			 1, 1234, len, 0, 0, 0, 0, strlen(name) + 1, 0, name);
 
 	put(h, (size_t)n + 1);
 	put(data, len);
@@ -148,7 +148,8 @@ static void test_tree(void)
 		plant(name, LNK, target);
 	}
 	plant("mz", DIR, "");
-	EXPECT(tree_lookup(tree_root(), "/ma/.", true, &n) == 0 || tree_lookup(tree_root(), "/ma/.", true, &n) == -ELOOP);
+	EXPECT(tree_lookup(tree_root(), "/ma/.", true, &n) == 0 ||
+	       tree_lookup(tree_root(), "/ma/.", true, &n) == -ELOOP);
 	/* relative to a folder */
 	EXPECT_EQ(tree_lookup(tree_root(), "a/b", true, &dir), 0);
 	EXPECT_EQ(tree_lookup(dir, "c/deep", true, &n), 0);

@@ -16,9 +16,9 @@
 #include "lib/errno.h"
 #include "posix/posix.h"
 
-#define THREADS 6
-#define ROUNDS 1500
-#define VISITORS 3000
+#define THREADS	    6
+#define ROUNDS	    1500
+#define VISITORS    3000
 #define GATE_ROUNDS 400
 
 /* ---- the machine ---- */

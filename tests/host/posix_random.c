@@ -7,7 +7,6 @@
 
 #include "expect.h"
 
-
 static void check(const uint8_t key[32], uint32_t counter, const uint8_t nonce[12], const char *hex)
 {
 	uint32_t k[8], n[3];

@@ -44,7 +44,7 @@ LOCK = ".tutti-lock"            # not make's own build/.lock, which `make kernel
 KERNEL_INPUTS = ("Makefile", "Kconfig", "mk", "configs", "third_party", "include", "lib", "sync", "arch", "plat", "mm", "sched",
                  "alloc", "posix", "libc", "ports", "init", "drivers", "fs", "net", "dl",
                  "tools/tuttilib/config.py", "tools/tuttilib/sources.py", "tools/tuttilib/setup.py")
-KERNEL_OUTPUTS = ("link.json", "libtutti.a", "libc.a", "libports.a")
+KERNEL_OUTPUTS = ("link.json", "tutti.o", "libc.a")
 
 
 # ---- lock and files --------------------------------------------------------------------------------------------------
