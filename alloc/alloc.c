@@ -2,18 +2,18 @@
 /*
  * The list of allocators, their statistics, and the generic halves of an allocator's table.
  *
- * Objects: `struct uk_alloc` of any allocator; once on the list, for ever. The list is append-only: changes under list.lock
- * (leaf rank, nothing is taken inside), readers follow published next pointers without a lock (release in uk_alloc_register(),
- * acquire in uk_alloc_foreach()).
+ * Objects: `struct uk_alloc` of any allocator; once on the list, for ever. The list is append-only: changes under
+ * list.lock (leaf rank, nothing is taken inside), readers follow published next pointers without a lock (release in
+ * uk_alloc_register(), acquire in uk_alloc_foreach()).
  *
  * ifpages objects lie in a run of whole pages of their own:
  *
  *	base                          object
  *	| header (32) |  ..padding..  | size bytes ..     | rest of the last page |
  *
- * The header is at the start of the page in which the object begins, or of the page before if the object begins on a page
- * boundary; so it is found from the object's address alone. It names the base and the number of pages of the run. It is written and
- * read by the owner of the object only, which is why none of this needs a lock.
+ * The header is at the start of the page in which the object begins, or of the page before if the object begins on a
+ * page boundary; so it is found from the object's address alone. It names the base and the number of pages of the run.
+ * It is written and read by the owner of the object only, which is why none of this needs a lock.
  *
  * ifmalloc objects have a header of 16 bytes just below them: size and base of what malloc_backend gave.
  *
@@ -56,7 +56,7 @@ __sz uk_alloc_availmem_total(void)
 	struct uk_alloc *a;
 	__sz total = 0;
 
-	uk_alloc_foreach (a) {
+	uk_alloc_foreach(a) {
 		__ssz n = uk_alloc_availmem(a);
 
 		if (n > 0)
@@ -70,7 +70,7 @@ unsigned long uk_alloc_pavailmem_total(void)
 	struct uk_alloc *a;
 	unsigned long total = 0;
 
-	uk_alloc_foreach (a) {
+	uk_alloc_foreach(a) {
 		long n = uk_alloc_pavailmem(a);
 
 		if (n > 0)
@@ -144,7 +144,7 @@ void uk_alloc_stats_get_global(struct uk_alloc_stats *dst)
 	struct uk_alloc_stats s;
 
 	*dst = (struct uk_alloc_stats){ 0 };
-	uk_alloc_foreach (a) {
+	uk_alloc_foreach(a) {
 		uk_alloc_stats_get(a, &s);
 		if (s.tot_nb_allocs) {
 			/* the default allocator comes first and has the last word unless it was never used */
@@ -272,11 +272,13 @@ int uk_posix_memalign_ifpages(struct uk_alloc *a, void **memptr, __sz align, __s
 		return EINVAL;
 	align = MAX(align, (__sz)IFPAGES_HEADER);
 	/*
-	 * The object is the first aligned address with room for a header before it. Up to a page of alignment it is at most
-	 * `align` bytes into the run, because the run begins on a page; above, up to `align` after the header's page.
+	 * The object is the first aligned address with room for a header before it. Up to a page of alignment it is at
+	 * most `align` bytes into the run, because the run begins on a page; above, up to `align` after the header's
+	 * page.
 	 */
 	if (__builtin_add_overflow(size, align, &real) ||
-	    (align > __PAGE_SIZE && __builtin_add_overflow(real, __PAGE_SIZE, &real)) || !(num_pages = pages_of(real))) {
+	    (align > __PAGE_SIZE && __builtin_add_overflow(real, __PAGE_SIZE, &real)) ||
+	    !(num_pages = pages_of(real))) {
 		uk_alloc_stats_count_enomem(a, size);
 		return ENOMEM;
 	}
@@ -287,7 +289,8 @@ int uk_posix_memalign_ifpages(struct uk_alloc *a, void **memptr, __sz align, __s
 
 	__uptr page = ALIGN_DOWN((__uptr)obj, __PAGE_SIZE);
 
-	header_set((struct header_ifpages *)(page == (__uptr)obj ? page - __PAGE_SIZE : page), base, num_pages, obj, size);
+	header_set((struct header_ifpages *)(page == (__uptr)obj ? page - __PAGE_SIZE : page), base, num_pages, obj,
+		   size);
 	*memptr = obj;
 	return 0;
 }

@@ -15,7 +15,7 @@ struct tutti_allocator {
 	const char *description;
 	/* Boot CPU, address space is up, before any allocation and before libc starts: no TLS access. 0 or -errno. */
 	int (*init)(void);
-	struct uk_alloc *(*uk)(void);	/* its table for the registry, after init */
+	struct uk_alloc *(*uk)(void); /* its table for the registry, after init */
 	/* C library shaped entry points: targets of the malloc entry stubs. errno is set as POSIX and Linux say. */
 	void *(*malloc)(size_t);
 	void *(*calloc)(size_t, size_t);
@@ -25,7 +25,7 @@ struct tutti_allocator {
 	void *(*aligned_alloc)(size_t, size_t);
 	void *(*memalign)(size_t, size_t);
 	size_t (*usable_size)(void *);
-	void (*thread_exit)(void);	/* may be NULL; every thread that allocated calls it before it ends */
+	void (*thread_exit)(void); /* may be NULL; every thread that allocated calls it before it ends */
 };
 
 #define TUTTI_ALLOCATOR(sym) \

@@ -2,15 +2,16 @@
 /*
  * Binary buddy (Knowlton, CACM 8(10), 1965) over pages: the baseline of every comparison.
  *
- * A range of memory is a buddy_set plus its pages. All knowledge about a page is in the set's two arrays, never in the page itself:
- * free pages are not touched, so demand-paged memory that was never used stays unbacked, and an overrun cannot
- * damage the free lists. Invariants: the first unit of a free block of order o has tag FREE|o and is on head[o]; the first
- * unit of a block in use has tag USED|o; all other units have tag 0; no two free buddies of one order exist. A block is named by
- * (index, order), the tag must agree when it comes back: this catches double frees, wild pointers and wrong counts.
+ * A range of memory is a buddy_set plus its pages. All knowledge about a page is in the set's two arrays, never in the
+ * page itself: free pages are not touched, so demand-paged memory that was never used stays unbacked, and an overrun
+ * cannot damage the free lists. Invariants: the first unit of a free block of order o has tag FREE|o and is on
+ * head[o]; the first unit of a block in use has tag USED|o; all other units have tag 0; no two free buddies of one
+ * order exist. A block is named by (index, order), the tag must agree when it comes back: this catches double frees,
+ * wild pointers and wrong counts.
  *
- * Concurrency: buddy.lock (leaf rank, preemption off) covers all sets, the list of ranges and the statistics; O(log n) steps per
- * range, no page of the heap touched. Growing (boot choice only, ports/) happens outside the lock: it reserves and commits by itself,
- * then adds under the lock.
+ * Concurrency: buddy.lock (leaf rank, preemption off) covers all sets, the list of ranges and the statistics; O(log n)
+ * steps per range, no page of the heap touched. Growing (boot choice only, ports/) happens outside the lock: it
+ * reserves and commits by itself, then adds under the lock.
  *
  * Contexts: as uk/alloc.h says; without `grow` it never sleeps. Out of memory: NULL and ENOMEM, nothing changed.
  * Limits: 2^32 - 1 pages per range (16 TiB); a block does not span ranges.

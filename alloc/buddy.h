@@ -7,12 +7,12 @@
 #include "uk/spinlock.h"
 
 #define BUDDY_ORDERS 33
-#define BUDDY_NONE 0xffffffffu
-#define BUDDY_META 9 /* bytes of metadata per unit */
+#define BUDDY_NONE   0xffffffffu
+#define BUDDY_META   9 /* bytes of metadata per unit */
 
 /*
- * Free blocks of 2^order units in one stretch of at most 2^32 - 1 units. A unit's number is its address in units (so blocks are
- * aligned absolutely); its index is number - first.
+ * Free blocks of 2^order units in one stretch of at most 2^32 - 1 units. A unit's number is its address in units (so
+ * blocks are aligned absolutely); its index is number - first.
  */
 struct buddy_set {
 	__uptr first;		     /* [I] number of the first unit */
@@ -22,8 +22,8 @@ struct buddy_set {
 	unsigned long free;	     /* [lock] units */
 	struct buddy_link {
 		uint32_t next, prev;
-	} *link;		     /* [lock] per unit; valid for heads of free blocks */
-	uint8_t *tag;		     /* [lock] per unit; BUDDY_FREE or _USED | order for the first unit of a block, else 0 */
+	} * link;     /* [lock] per unit; valid for heads of free blocks */
+	uint8_t *tag; /* [lock] per unit; BUDDY_FREE or _USED | order for the first unit of a block, else 0 */
 };
 #define BUDDY_FREE 0x80
 #define BUDDY_USED 0x40
@@ -54,8 +54,8 @@ struct buddy {
 	struct uk_spinlock lock;
 	struct buddy_range *ranges; /* [lock] */
 	/*
-	 * Put a block of at least 2^order pages into a range (0) or -ENOMEM. No lock held, may sleep, several at once. NULL: does
-	 * not grow.
+	 * Put a block of at least 2^order pages into a range (0) or -ENOMEM. No lock held, may sleep, several at once.
+	 * NULL: does not grow.
 	 */
 	int (*grow)(struct uk_alloc *a, unsigned order);
 	/* Pages that growing could still give in all, and in one block (both 0: none). */

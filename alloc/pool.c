@@ -5,11 +5,13 @@
  *	base
  *	| struct uk_allocpool | padding | object 0 | object 1 | ...
  *
- * A free object's first word is the link to the next one; all free objects are on one LIFO list. Invariants: free_count objects
- * are on the list; all of them lie in [objs, objs + count * len) at multiples of len (checked on every return, in all builds).
+ * A free object's first word is the link to the next one; all free objects are on one LIFO list. Invariants:
+ * free_count objects are on the list; all of them lie in [objs, objs + count * len) at multiples of len (checked on
+ * every return, in all builds).
  *
- * Concurrency: `lock`, irq-safe, leaf rank, a few instructions (a batch: that many links). Contexts: any, provided the memory is
- * resident; alloc and free of a whole pool: the parent's. Out of memory: NULL (take) or NULL and ENOMEM (uk_alloc view).
+ * Concurrency: `lock`, irq-safe, leaf rank, a few instructions (a batch: that many links). Contexts: any, provided the
+ * memory is resident; alloc and free of a whole pool: the parent's. Out of memory: NULL (take) or NULL and ENOMEM
+ * (uk_alloc view).
  */
 #include <uk/alloc_impl.h>
 #include <uk/allocpool.h>
@@ -37,7 +39,7 @@ struct uk_allocpool {
 };
 
 #define MIN_ALIGN sizeof(void *)
-#define MIN_LEN (2 * sizeof(void *))
+#define MIN_LEN	  (2 * sizeof(void *))
 
 static struct uk_allocpool *pool_of(struct uk_alloc *a)
 {

@@ -3,12 +3,13 @@
  * Bump allocator ("region", Gay and Aiken, PLDI 1998): a pointer moves up, nothing is ever taken back.
  *
  * Objects are 16-byte aligned; the 16 bytes before each hold its size, which is what lets realloc copy exactly what is
- * there. Memory comes in ranges: the first from init, more from addmem; a request is served by the first range with room.
- * The boot choice has one range that grows (region.h).
+ * there. Memory comes in ranges: the first from init, more from addmem; a request is served by the first range with
+ * room. The boot choice has one range that grows (region.h).
  *
- * Concurrency: `lock` (leaf) covers the cur and end of all ranges and the statistics; a few instructions, in which no memory of
- * the heap is touched (it may be demand-paged): headers are written after unlock, by the owner. The list of ranges is append-only.
- * size_of() of an object is changed by its owner only. free() does nothing and needs no lock but the one for counting.
+ * Concurrency: `lock` (leaf) covers the cur and end of all ranges and the statistics; a few instructions, in which no
+ * memory of the heap is touched (it may be demand-paged): headers are written after unlock, by the owner. The list of
+ * ranges is append-only. size_of() of an object is changed by its owner only. free() does nothing and needs no lock
+ * but the one for counting.
  *
  * Contexts: as uk/alloc.h says; without `grow`, it never sleeps. Out of memory: NULL and ENOMEM, nothing changed.
  */

@@ -18,8 +18,8 @@ struct region {
 	struct uk_spinlock lock;
 	struct region_range first; /* head of the list; grows in place if `grow` is set */
 	/*
-	 * Make first.end at least `end` (0) or -ENOMEM; called with no lock held, sleeping allowed, by several threads at once.
-	 * It sets first.end under `lock`. NULL: does not grow.
+	 * Make first.end at least `end` (0) or -ENOMEM; called with no lock held, sleeping allowed, by several threads
+	 * at once. It sets first.end under `lock`. NULL: does not grow.
 	 */
 	int (*grow)(struct uk_alloc *a, __uptr end);
 	/* Bytes that growing could still give. */

@@ -2,14 +2,15 @@
 /*
  * The choice at boot: find an allocator by name, initialise and register it, and aim the malloc entry stubs at it.
  *
- * Allocators are found through the section `tutti_allocators` (TUTTI_ALLOCATOR() in alloc/allocator.h), so that leaving one out of the
- * image takes no change here. The choice is made once, by the boot CPU, before any other CPU runs and before text is sealed;
- * after that everything in this file is constant, which is why there is no lock. Order in the list: by link order; the names
- * decide, not the order.
+ * Allocators are found through the section `tutti_allocators` (TUTTI_ALLOCATOR() in alloc/allocator.h), so that
+ * leaving one out of the image takes no change here. The choice is made once, by the boot CPU, before any other CPU
+ * runs and before text is sealed; after that everything in this file is constant, which is why there is no lock. Order
+ * in the list: by link order; the names decide, not the order.
  *
- * Stubs: malloc_entry.S holds one `jmp rel32` per function. choose() writes the four bytes of each through the writable alias that
- * mm lends until mm_seal(), then executes a serializing instruction (Intel SDM vol. 3, 9.1.3: self-modifying code through
- * another linear address). A call of malloc() is therefore one direct jump and nothing else.
+ * Stubs: malloc_entry.S holds one `jmp rel32` per function. choose() writes the four bytes of each through the
+ * writable alias that mm lends until mm_seal(), then executes a serializing instruction (Intel SDM vol. 3, 9.1.3:
+ * self-modifying code through another linear address). A call of malloc() is therefore one direct jump and nothing
+ * else.
  */
 #include "alloc/allocator.h"
 
@@ -25,7 +26,7 @@ extern const struct tutti_allocator *const __start_tutti_allocators[] __attribut
 extern const struct tutti_allocator *const __stop_tutti_allocators[] __attribute__((visibility("hidden")));
 
 /* In the order of malloc_entry.S: a one-byte opcode, then the offset from the end of the instruction. */
-#define STUB_SIZE 16
+#define STUB_SIZE  16
 #define JMP_LENGTH 5
 extern const unsigned char malloc_entry_stubs[] __attribute__((visibility("hidden")));
 extern const unsigned char malloc_entry_stubs_end[] __attribute__((visibility("hidden")));
@@ -77,8 +78,9 @@ static void aim_stub(unsigned i, uintptr_t target)
 int allocator_choose(const struct tutti_allocator *a)
 {
 	const uintptr_t targets[] = {
-		(uintptr_t)a->malloc,	      (uintptr_t)a->calloc,	   (uintptr_t)a->realloc,  (uintptr_t)a->free,
-		(uintptr_t)a->posix_memalign, (uintptr_t)a->aligned_alloc, (uintptr_t)a->memalign, (uintptr_t)a->usable_size,
+		(uintptr_t)a->malloc,	(uintptr_t)a->calloc,	      (uintptr_t)a->realloc,
+		(uintptr_t)a->free,	(uintptr_t)a->posix_memalign, (uintptr_t)a->aligned_alloc,
+		(uintptr_t)a->memalign, (uintptr_t)a->usable_size,
 	};
 	int err;
 

@@ -2,12 +2,13 @@
 /*
  * Heap memory for allocators (heap.h): system calls with the flag that makes a mapping a heap's.
  *
- * Upstream allocators are compiled with mmap and its relatives renamed to these; the boot choices `region` and `buddy` commit through
- * them too. Nothing here has state. While init() of an allocator runs, the boot CPU is on its kernel stack and there is no system
- * call yet: the two functions for that time call mm directly.
+ * Upstream allocators are compiled with mmap and its relatives renamed to these; the boot choices `region` and `buddy`
+ * commit through them too. The one variable is set before any other CPU runs. While init() of an allocator runs, the
+ * boot CPU is on its kernel stack and there is no system call yet: the two functions for that time call mm directly.
  */
 #include "ports/heap.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <uk/alloc.h>
@@ -18,17 +19,26 @@
 #include "posix/syscall.h"
 
 /* Linux x86-64 ABI */
-#define SYS_MMAP 9
-#define SYS_MPROTECT 10
-#define SYS_MUNMAP 11
-#define SYS_MREMAP 25
-#define SYS_MADVISE 28
-#define PROT_RW 3
-#define MAP_PRIVATE 0x02
-#define MAP_FIXED 0x10
-#define MAP_ANONYMOUS 0x20
+#define SYS_MMAP	    9
+#define SYS_MPROTECT	    10
+#define SYS_MUNMAP	    11
+#define SYS_MREMAP	    25
+#define SYS_MADVISE	    28
+#define PROT_NONE	    0
+#define PROT_RW		    3
+#define MADV_DONTNEED	    4
+#define MAP_PRIVATE	    0x02
+#define MAP_FIXED	    0x10
+#define MAP_ANONYMOUS	    0x20
 #define MAP_FIXED_NOREPLACE 0x100000
-#define MAP_FAILED ((void *)-1)
+#define MAP_FAILED	    ((void *)-1)
+
+static bool dontneed_decommits;
+
+void heap_dontneed_decommits(void)
+{
+	dontneed_decommits = true;
+}
 
 /* A value as Linux returns it, or -1 and errno. */
 static long result(long r)
@@ -61,7 +71,12 @@ int tutti_heap_mprotect(void *addr, size_t len, int prot)
 
 int tutti_heap_madvise(void *addr, size_t len, int advice)
 {
-	return (int)result(tutti_syscall(SYS_MADVISE, (long)addr, (long)len, advice, 0, 0, 0));
+	int r = (int)result(tutti_syscall(SYS_MADVISE, (long)addr, (long)len, advice, 0, 0, 0));
+
+	/* refused only for want of memory to split a mapping: then the pages stay charged, which harms nothing */
+	if (!r && advice == MADV_DONTNEED && dontneed_decommits)
+		tutti_syscall(SYS_MPROTECT, (long)addr, (long)len, PROT_NONE, 0, 0, 0);
+	return r;
 }
 
 /* The optional fifth argument goes with flags that heaps do not use. */

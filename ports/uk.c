@@ -2,11 +2,12 @@
 /*
  * uk_alloc table of an upstream allocator (uk.h). The table's functions call the allocator's own and count.
  *
- * Statistics: each object counts with its usable size, which the allocator tells the same at both ends of its life, so cur_mem_use
- * returns to where it was. The counters are atomic and belong to this way in: calls of malloc() itself are a direct jump that
- * nothing is added to.
+ * Statistics: each object counts with its usable size, which the allocator tells the same at both ends of its life, so
+ * cur_mem_use returns to where it was. The counters are atomic and belong to this way in: calls of malloc() itself are
+ * a direct jump that nothing is added to.
  *
- * Contexts, sleeping, out of memory: the allocator's own, as uk/alloc.h says. Its objects may be given to free() and back.
+ * Contexts, sleeping, out of memory: the allocator's own, as uk/alloc.h says. Its objects may be given to free() and
+ * back.
  */
 #include "ports/uk.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random torture of a struct uk_alloc from several threads, for host and guest tests: malloc, calloc, realloc, memalign,
- * posix_memalign and free on objects of random sizes, exchanged between threads through shared slots, so that most are freed
- * by another thread than allocated them. Every object carries its size and a pattern derived from its own seed, checked
- * whenever it changes hands: overlap, lost contents, wrong alignment and calloc without zeroes are found. A refused request
- * is no error here.
+ * Random torture of a struct uk_alloc from several threads, for host and guest tests: malloc, calloc, realloc,
+ * memalign, posix_memalign and free on objects of random sizes, exchanged between threads through shared slots, so
+ * that most are freed by another thread than allocated them. Every object carries its size and a pattern derived from
+ * its own seed, checked whenever it changes hands: overlap, lost contents, wrong alignment and calloc without zeroes
+ * are found. A refused request is no error here.
  */
 #pragma once
 

@@ -10,8 +10,8 @@
  *
  * Source: P.-A. Larson, M. Krishnan, "Memory Allocation for Long-Running Server Applications", ISMM 1998, and the
  * parameters usual since the Hoard suite: 1000 objects per thread, here of 10 to 500 bytes as in the original. The
- * original runs for a time; here a fixed number of replacements is divided among the chains, each chain's into the same
- * number of generations, so that the number of threads created per chain is fixed. One operation is one replacement.
+ * original runs for a time; here a fixed number of replacements is divided among the chains, and each thread lives for a
+ * fixed number of them, so that the number of threads created in all is fixed, too. One operation is one replacement.
  *
  * Concurrency: a generation's thread has the chain's struct bench_thread to itself and passes it on by pthread_create.
  * The generations are detached; the last of each chain counts down `running` under the lock, for which main waits.
@@ -29,7 +29,7 @@ static struct bench_param params[] = {
 	{ "min", 10, false, "smallest object" },
 	{ "max", 500, false, "largest object" },
 	{ "replacements", 5000000, true, "objects replaced, divided among the chains" },
-	{ "generations", 20, false, "threads that a chain consists of, one after the other" },
+	{ "lifetime", 250000, false, "replacements a thread makes before its successor takes over" },
 	{ NULL, 0, false, NULL },
 };
 
@@ -37,7 +37,7 @@ static struct bench_param params[] = {
 #define PARAM_MIN params[1].value
 #define PARAM_MAX params[2].value
 #define PARAM_REPLACEMENTS params[3].value
-#define PARAM_GENERATIONS params[4].value
+#define PARAM_LIFETIME params[4].value
 
 struct slot {
 	void *object;
@@ -48,7 +48,6 @@ struct chain {
 	_Alignas(BENCH_CACHE_LINE) struct bench_thread *thread;
 	struct slot *slots;
 	long left;		/* replacements not yet done */
-	long generations_left;
 };
 
 static struct {
@@ -80,7 +79,6 @@ static void setup(unsigned int threads)
 
 		chain->slots = bench_malloc((size_t)PARAM_OBJECTS * sizeof(struct slot));
 		chain->left = bench_share(PARAM_REPLACEMENTS, i, threads, NULL);
-		chain->generations_left = PARAM_GENERATIONS;
 		for (n = 0; n < PARAM_OBJECTS; n++)
 			new_object(&chain->slots[n], &rng);
 		for (n = PARAM_OBJECTS - 1; n > 0; n--) {
@@ -97,7 +95,7 @@ static void *generation(void *arg)
 {
 	struct chain *chain = arg;
 	struct bench_thread *t = chain->thread;
-	long n, share = chain->left / chain->generations_left;
+	long n, share = chain->left < PARAM_LIFETIME ? chain->left : PARAM_LIFETIME;
 	uint64_t rng = t->rng;
 	bool failed = false;
 
@@ -114,7 +112,7 @@ static void *generation(void *arg)
 	t->failed |= failed;
 	t->ops += (uint64_t)share;
 	chain->left -= share;
-	if (--chain->generations_left > 0) {
+	if (chain->left > 0) {
 		pthread_t successor;
 		int error = pthread_create(&successor, NULL, generation, chain);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Allocators behind one table. Names, arguments and meaning as in Unikraft 0.17 (uk/alloc.h); any CPU may call any of it.
+ * Allocators behind one table. Names, arguments and meaning as in Unikraft 0.17 (uk/alloc.h); any CPU may call any of
+ * it.
  *
  * Contract of every function that takes a `struct uk_alloc *`, unless it says otherwise:
  *	context		thread with a libc TLS block, preemption on, no spin lock and no mm lock held; may sleep. Never from an
@@ -28,7 +29,7 @@ int *__errno_location(void) __attribute__((const));
 #endif
 
 #ifndef likely
-#define likely(x) __builtin_expect(!!(x), 1)
+#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #endif
 
@@ -93,7 +94,7 @@ struct uk_alloc {
 extern struct uk_alloc *_uk_alloc_head; /* [a] */
 
 /* Registered allocators in order of registration. Any context; the list only grows, so no lock is needed. */
-#define uk_alloc_foreach(iter)                                                                             \
+#define uk_alloc_foreach(iter)                                                                                 \
 	for ((iter) = __atomic_load_n(&_uk_alloc_head, __ATOMIC_ACQUIRE) /* pairs with uk_alloc_register() */; \
 	     (iter) != __NULL; (iter) = __atomic_load_n(&(iter)->next, __ATOMIC_ACQUIRE))
 
@@ -134,7 +135,7 @@ static inline void *uk_calloc(struct uk_alloc *a, __sz nmemb, __sz size)
 }
 
 #define uk_do_zalloc(a, size) uk_do_calloc((a), 1, (size))
-#define uk_zalloc(a, size) uk_calloc((a), 1, (size))
+#define uk_zalloc(a, size)    uk_calloc((a), 1, (size))
 
 /* Object of the new size with the old contents; NULL leaves the old object as it was. ptr NULL: malloc; size 0: free, NULL. */
 static inline void *uk_do_realloc(struct uk_alloc *a, void *ptr, __sz size)
@@ -220,8 +221,8 @@ static inline void uk_pfree(struct uk_alloc *a, void *ptr, unsigned long num_pag
 }
 
 /*
- * Give memory to an allocator for ever: readable, writable and resident or charged, because touching it may not fail any more.
- * 0, -EINVAL (too small, or no memory), -ENOMEM, or -ENOTSUP.
+ * Give memory to an allocator for ever: readable, writable and resident or charged, because touching it may not fail
+ * any more. 0, -EINVAL (too small, or no memory), -ENOMEM, or -ENOTSUP.
  */
 static inline int uk_alloc_addmem(struct uk_alloc *a, void *base, __sz size)
 {
@@ -257,12 +258,12 @@ __sz uk_alloc_availmem_total(void);
 unsigned long uk_alloc_pavailmem_total(void);
 
 /*
- * Statistics of the calls made through the table (`uk_...`, and the malloc family where the allocator counts there: region
- * and buddy). An upstream allocator's malloc family is one direct jump and is not counted. Any context.
+ * Statistics of the calls made through the table (`uk_...`, and the malloc family where the allocator counts there:
+ * region and buddy). An upstream allocator's malloc family is one direct jump and is not counted. Any context.
  */
 void uk_alloc_stats_get(struct uk_alloc *a, struct uk_alloc_stats *dst);
 /*
- * All registered allocators together. Counts are sums; the two maxima are the sum of the allocators' own (exact while one is in
- * use, an upper bound otherwise).
+ * All registered allocators together. Counts are sums; the two maxima are the sum of the allocators' own (exact while
+ * one is in use, an upper bound otherwise).
  */
 void uk_alloc_stats_get_global(struct uk_alloc_stats *dst);

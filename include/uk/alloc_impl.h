@@ -15,10 +15,10 @@
 int uk_alloc_register(struct uk_alloc *a);
 
 /*
- * Byte interface over palloc and pfree. Each object begins 32 bytes (the header: base, pages, size) after a page start, or at its
- * alignment, and takes whole pages: 8 bytes cost one page, and a request of exactly 2^n bytes (4096 and above) needs one page
- * more, hence on a binary buddy the next power of two: 1 GiB takes 2 GiB. Alignment of malloc is 32.
- * malloc of 0 bytes gives NULL; posix_memalign of 0 bytes EINVAL. Sizes that overflow give no memory.
+ * Byte interface over palloc and pfree. Each object begins 32 bytes (the header: base, pages, size) after a page
+ * start, or at its alignment, and takes whole pages: 8 bytes cost one page, and a request of exactly 2^n bytes (4096
+ * and above) needs one page more, hence on a binary buddy the next power of two: 1 GiB takes 2 GiB. Alignment of
+ * malloc is 32. malloc of 0 bytes gives NULL; posix_memalign of 0 bytes EINVAL. Sizes that overflow give no memory.
  */
 void *uk_malloc_ifpages(struct uk_alloc *a, __sz size);
 void *uk_realloc_ifpages(struct uk_alloc *a, void *ptr, __sz size);
@@ -37,9 +37,8 @@ int uk_posix_memalign_ifmalloc(struct uk_alloc *a, void **memptr, __sz align, __
 void uk_free_ifmalloc(struct uk_alloc *a, void *ptr);
 
 /*
- * Fallbacks over malloc, free, posix_memalign, availmem and maxalloc of the table.
- * uk_realloc_compat cannot know the old size and copies `size` bytes: only for allocators where reading past the end of an
- * object is harmless.
+ * Fallbacks over malloc, free, posix_memalign, availmem and maxalloc of the table. uk_realloc_compat cannot know the
+ * old size and copies `size` bytes: only for allocators where reading past the end of an object is harmless.
  */
 void *uk_calloc_compat(struct uk_alloc *a, __sz num, __sz len);
 void *uk_realloc_compat(struct uk_alloc *a, void *ptr, __sz size);
@@ -50,13 +49,13 @@ long uk_alloc_pavailmem_compat(struct uk_alloc *a);
 long uk_alloc_pmaxalloc_compat(struct uk_alloc *a);
 
 /*
- * Statistics. The uk_alloc_stats_count_* macros may be used by any thread on any CPU at once. An allocator that counts under its
- * own lock uses the _locked functions: the same with plain loads and stores.
+ * Statistics. The uk_alloc_stats_count_* macros may be used by any thread on any CPU at once. An allocator that counts
+ * under its own lock uses the _locked functions: the same with plain loads and stores.
  */
 void _uk_alloc_stats_count_alloc(struct uk_alloc_stats *s, const void *ptr, __sz size);
 void _uk_alloc_stats_count_free(struct uk_alloc_stats *s, const void *ptr, __sz size);
 
-#define uk_alloc_stat_get_(f) __atomic_load_n(&(f), __ATOMIC_RELAXED)
+#define uk_alloc_stat_get_(f)	 __atomic_load_n(&(f), __ATOMIC_RELAXED)
 #define uk_alloc_stat_set_(f, v) __atomic_store_n(&(f), (v), __ATOMIC_RELAXED)
 
 /* The lock that serializes all changes of `s` is held. */
@@ -95,7 +94,7 @@ static inline void uk_alloc_stats_enomem_locked(struct uk_alloc_stats *s)
 #define uk_alloc_stats_count_alloc(a, ptr, size) _uk_alloc_stats_count_alloc(&(a)->_stats, (ptr), (size))
 #define uk_alloc_stats_count_palloc(a, ptr, num_pages) \
 	uk_alloc_stats_count_alloc((a), (ptr), ((__sz)(num_pages)) << __PAGE_SHIFT)
-#define uk_alloc_stats_count_enomem(a, size) uk_alloc_stats_count_alloc((a), __NULL, (size))
+#define uk_alloc_stats_count_enomem(a, size)	   uk_alloc_stats_count_alloc((a), __NULL, (size))
 #define uk_alloc_stats_count_penomem(a, num_pages) uk_alloc_stats_count_enomem((a), ((__sz)(num_pages)) << __PAGE_SHIFT)
 /* ptr NULL counts nothing. */
 #define uk_alloc_stats_count_free(a, ptr, freed_size) _uk_alloc_stats_count_free(&(a)->_stats, (ptr), (freed_size))
@@ -120,59 +119,61 @@ static inline void uk_alloc_stats_enomem_locked(struct uk_alloc_stats *s)
 		uk_alloc_stats_reset(a);                                                                        \
 	} while (0)
 
-#define uk_alloc_fill_malloc(a, malloc_f, calloc_f, realloc_f, free_f, posix_memalign_f, memalign_f, maxalloc_f, availmem_f, \
-			     addmem_f)                                                                                      \
-	do {                                                                                                                \
-		(a)->malloc = (malloc_f);                                                                                   \
-		(a)->calloc = (calloc_f);                                                                                   \
-		(a)->realloc = (realloc_f);                                                                                 \
-		(a)->posix_memalign = (posix_memalign_f);                                                                   \
-		(a)->memalign = (memalign_f);                                                                               \
-		(a)->free = (free_f);                                                                                       \
-		(a)->malloc_backend = __NULL;                                                                               \
-		(a)->free_backend = __NULL;                                                                                 \
-		uk_alloc_fill_common_(a, uk_palloc_compat, uk_pfree_compat, availmem_f,                                     \
-				      (availmem_f) != __NULL ? uk_alloc_pavailmem_compat : __NULL, maxalloc_f,              \
-				      (maxalloc_f) != __NULL ? uk_alloc_pmaxalloc_compat : __NULL, addmem_f);               \
+#define uk_alloc_fill_malloc(a, malloc_f, calloc_f, realloc_f, free_f, posix_memalign_f, memalign_f, maxalloc_f, \
+			     availmem_f, addmem_f)                                                               \
+	do {                                                                                                     \
+		(a)->malloc = (malloc_f);                                                                        \
+		(a)->calloc = (calloc_f);                                                                        \
+		(a)->realloc = (realloc_f);                                                                      \
+		(a)->posix_memalign = (posix_memalign_f);                                                        \
+		(a)->memalign = (memalign_f);                                                                    \
+		(a)->free = (free_f);                                                                            \
+		(a)->malloc_backend = __NULL;                                                                    \
+		(a)->free_backend = __NULL;                                                                      \
+		uk_alloc_fill_common_(a, uk_palloc_compat, uk_pfree_compat, availmem_f,                          \
+				      (availmem_f) != __NULL ? uk_alloc_pavailmem_compat : __NULL, maxalloc_f,   \
+				      (maxalloc_f) != __NULL ? uk_alloc_pmaxalloc_compat : __NULL, addmem_f);    \
 	} while (0)
 
-#define uk_alloc_fill_palloc(a, palloc_f, pfree_f, pmaxalloc_f, pavailmem_f, addmem_f)                                      \
-	do {                                                                                                                \
-		(a)->malloc = uk_malloc_ifpages;                                                                            \
-		(a)->calloc = uk_calloc_compat;                                                                             \
-		(a)->realloc = uk_realloc_ifpages;                                                                          \
-		(a)->posix_memalign = uk_posix_memalign_ifpages;                                                            \
-		(a)->memalign = uk_memalign_compat;                                                                         \
-		(a)->free = uk_free_ifpages;                                                                                \
-		(a)->malloc_backend = __NULL;                                                                               \
-		(a)->free_backend = __NULL;                                                                                 \
-		uk_alloc_fill_common_(a, palloc_f, pfree_f, (pavailmem_f) != __NULL ? uk_alloc_availmem_ifpages : __NULL,   \
-				      pavailmem_f, (pmaxalloc_f) != __NULL ? uk_alloc_maxalloc_ifpages : __NULL,            \
-				      pmaxalloc_f, addmem_f);                                                               \
+#define uk_alloc_fill_palloc(a, palloc_f, pfree_f, pmaxalloc_f, pavailmem_f, addmem_f)                           \
+	do {                                                                                                     \
+		(a)->malloc = uk_malloc_ifpages;                                                                 \
+		(a)->calloc = uk_calloc_compat;                                                                  \
+		(a)->realloc = uk_realloc_ifpages;                                                               \
+		(a)->posix_memalign = uk_posix_memalign_ifpages;                                                 \
+		(a)->memalign = uk_memalign_compat;                                                              \
+		(a)->free = uk_free_ifpages;                                                                     \
+		(a)->malloc_backend = __NULL;                                                                    \
+		(a)->free_backend = __NULL;                                                                      \
+		uk_alloc_fill_common_(a, palloc_f, pfree_f,                                                      \
+				      (pavailmem_f) != __NULL ? uk_alloc_availmem_ifpages : __NULL, pavailmem_f, \
+				      (pmaxalloc_f) != __NULL ? uk_alloc_maxalloc_ifpages : __NULL, pmaxalloc_f, \
+				      addmem_f);                                                                 \
 	} while (0)
 
 /* An allocator without page functions of its own: fill the table and register. */
-#define uk_alloc_init_malloc(a, malloc_f, calloc_f, realloc_f, free_f, posix_memalign_f, memalign_f, maxalloc_f, availmem_f, \
-			     addmem_f)                                                                                      \
-	do {                                                                                                                \
-		uk_alloc_fill_malloc(a, malloc_f, calloc_f, realloc_f, free_f, posix_memalign_f, memalign_f, maxalloc_f,    \
-				     availmem_f, addmem_f);                                                                 \
-		uk_alloc_register(a);                                                                                       \
+#define uk_alloc_init_malloc(a, malloc_f, calloc_f, realloc_f, free_f, posix_memalign_f, memalign_f, maxalloc_f, \
+			     availmem_f, addmem_f)                                                               \
+	do {                                                                                                     \
+		uk_alloc_fill_malloc(a, malloc_f, calloc_f, realloc_f, free_f, posix_memalign_f, memalign_f,     \
+				     maxalloc_f, availmem_f, addmem_f);                                          \
+		uk_alloc_register(a);                                                                            \
 	} while (0)
 
 /* An allocator that has malloc and free only: fill the table and register. */
-#define uk_alloc_init_malloc_ifmalloc(a, malloc_f, free_f, maxalloc_f, availmem_f, addmem_f)                                \
-	do {                                                                                                                \
-		uk_alloc_fill_malloc(a, uk_malloc_ifmalloc, uk_calloc_compat, uk_realloc_ifmalloc, uk_free_ifmalloc,        \
-				     uk_posix_memalign_ifmalloc, uk_memalign_compat, maxalloc_f, availmem_f, addmem_f);     \
-		(a)->malloc_backend = (malloc_f);                                                                           \
-		(a)->free_backend = (free_f);                                                                               \
-		uk_alloc_register(a);                                                                                       \
+#define uk_alloc_init_malloc_ifmalloc(a, malloc_f, free_f, maxalloc_f, availmem_f, addmem_f)                         \
+	do {                                                                                                         \
+		uk_alloc_fill_malloc(a, uk_malloc_ifmalloc, uk_calloc_compat, uk_realloc_ifmalloc, uk_free_ifmalloc, \
+				     uk_posix_memalign_ifmalloc, uk_memalign_compat, maxalloc_f, availmem_f,         \
+				     addmem_f);                                                                      \
+		(a)->malloc_backend = (malloc_f);                                                                    \
+		(a)->free_backend = (free_f);                                                                        \
+		uk_alloc_register(a);                                                                                \
 	} while (0)
 
 /* An allocator that has page functions only: fill the table and register. */
-#define uk_alloc_init_palloc(a, palloc_func, pfree_func, pmaxalloc_func, pavailmem_func, addmem_func)                \
-	do {                                                                                                         \
-		uk_alloc_fill_palloc(a, palloc_func, pfree_func, pmaxalloc_func, pavailmem_func, addmem_func);       \
-		uk_alloc_register(a);                                                                                \
+#define uk_alloc_init_palloc(a, palloc_func, pfree_func, pmaxalloc_func, pavailmem_func, addmem_func)          \
+	do {                                                                                                   \
+		uk_alloc_fill_palloc(a, palloc_func, pfree_func, pmaxalloc_func, pavailmem_func, addmem_func); \
+		uk_alloc_register(a);                                                                          \
 	} while (0)

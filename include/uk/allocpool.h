@@ -2,10 +2,10 @@
 /*
  * Pool of equal objects, last in first out. Interface as in Unikraft 0.17.
  *
- * take, return, their batch forms and the counts: any context, interrupts included (a spin lock with interrupts off); they never
- * sleep. The links lie in the free objects, so the memory of a pool that interrupts use must not be demand-paged.
- * What is no object of the pool, or one too many, ends the machine with a report. A pool is not on the list of allocators
- * (it may go away, and its parent has counted the memory); its uk_alloc view works all the same.
+ * take, return, their batch forms and the counts: any context, interrupts included (a spin lock with interrupts off);
+ * they never sleep. The links lie in the free objects, so the memory of a pool that interrupts use must not be
+ * demand-paged. What is no object of the pool, or one too many, ends the machine with a report. A pool is not on the
+ * list of allocators (it may go away, and its parent has counted the memory); its uk_alloc view works all the same.
  */
 #pragma once
 
@@ -26,8 +26,8 @@ void uk_allocpool_free(struct uk_allocpool *p);
 struct uk_allocpool *uk_allocpool_init(void *base, __sz len, __sz obj_len, __sz obj_align);
 
 /*
- * The pool as an allocator: malloc(n) is an object if n is at most the object size (0 included), else NULL and ENOMEM. Alignment
- * up to the pool's. palloc works if objects are page aligned and large enough.
+ * The pool as an allocator: malloc(n) is an object if n is at most the object size (0 included), else NULL and ENOMEM.
+ * Alignment up to the pool's. palloc works if objects are page aligned and large enough.
  */
 struct uk_alloc *uk_allocpool2ukalloc(struct uk_allocpool *p);
 

@@ -5,12 +5,12 @@
 #include <uk/alloc.h>
 
 /*
- * Turn [base, base + len) into an allocator and register it; its own state lies at the start. NULL if len is not more than a
- * page. The memory belongs to it for ever.
+ * Turn [base, base + len) into an allocator and register it; its own state lies at the start. NULL if len is not more
+ * than a page. The memory belongs to it for ever.
  *
- * malloc moves a pointer (objects are 16-byte aligned and have 16 bytes in front that hold their size, so realloc copies
- * what is there, and the youngest object grows in place); free gives nothing back; malloc(0) is NULL. maxalloc and availmem
- * tell what is left. uk_alloc_addmem() adds further ranges, which are used once the earlier ones cannot serve a request.
- * A spin lock inside, preemption off for some instructions.
+ * malloc moves a pointer (objects are 16-byte aligned and have 16 bytes in front that hold their size, so realloc
+ * copies what is there, and the youngest object grows in place); free gives nothing back; malloc(0) is NULL. maxalloc
+ * and availmem tell what is left. uk_alloc_addmem() adds further ranges, which are used once the earlier ones cannot
+ * serve a request. A spin lock inside, preemption off for some instructions.
  */
 struct uk_alloc *uk_allocregion_init(void *base, size_t len);

@@ -9,8 +9,8 @@
  *	uk_testsuite_register(mylib_testsuite, NULL);
  *
  * Registered suites run before main(), as constructors, in the order of their stage and priority. Each case and each
- * expectation is reported on standard output, with PASSED or FAILED; the numbers of suites, cases and expectations follow at
- * the end. A failed expectation does not end its case. uk_test_failures() tells main() how it went.
+ * expectation is reported on standard output, with PASSED or FAILED; the numbers of suites, cases and expectations
+ * follow at the end. A failed expectation does not end its case. uk_test_failures() tells main() how it went.
  *
  * Differences: an expectation is known from the first time it is reached (so none is listed as not run); a case may use
  * threads: expectations are counted atomically. This header holds all of it and needs only the C library.
@@ -23,7 +23,7 @@
 
 #define UK_TEST_ASSERT_NOT_RUN 0
 #define UK_TEST_ASSERT_SUCCESS 1
-#define UK_TEST_ASSERT_FAIL 2
+#define UK_TEST_ASSERT_FAIL    2
 
 #define UKT_COLWIDTH 80
 
@@ -67,28 +67,28 @@ static inline unsigned int uk_test_failures(void)
 
 #define uk_test_printf(fmt, ...) printf("\t" fmt, ##__VA_ARGS__)
 
-#define _UK_TESTSUITE_NAME(suite) testsuite_##suite
-#define _UK_TESTSUITE_RUN_NAME(suite) testsuite_run_##suite
-#define _UK_TESTCASE_NAME(suite, esac) _uk_testsuite_##suite##_case_##esac
+#define _UK_TESTSUITE_NAME(suite)	testsuite_##suite
+#define _UK_TESTSUITE_RUN_NAME(suite)	testsuite_run_##suite
+#define _UK_TESTCASE_NAME(suite, esac)	_uk_testsuite_##suite##_case_##esac
 #define _UK_TESTCASE_LABEL(suite, esac) _uk_testtab_##suite##_##esac
-#define _UK_TESTCASE_ADD(suite, esac) _uk_testadd_##suite##_##esac
+#define _UK_TESTCASE_ADD(suite, esac)	_uk_testadd_##suite##_##esac
 
 /* Constructors run in order of priority; those below 101 belong to the system. Cases come before the suites that run them. */
-#define UK_TEST_PRIO_CASES 900
+#define UK_TEST_PRIO_CASES    900
 #define UK_TEST_PRIO_CTORCALL 910
-#define UK_TEST_PRIO_EARLY 920
-#define UK_TEST_PRIO_PLAT 930
-#define UK_TEST_PRIO_LIB 940
-#define UK_TEST_PRIO_ROOTFS 950
-#define UK_TEST_PRIO_SYS 960
-#define UK_TEST_PRIO_LATE 970
-#define UK_TEST_PRIO_STATS 990
+#define UK_TEST_PRIO_EARLY    920
+#define UK_TEST_PRIO_PLAT     930
+#define UK_TEST_PRIO_LIB      940
+#define UK_TEST_PRIO_ROOTFS   950
+#define UK_TEST_PRIO_SYS      960
+#define UK_TEST_PRIO_LATE     970
+#define UK_TEST_PRIO_STATS    990
 #ifndef UK_PRIO_LATEST
 #define UK_PRIO_EARLIEST 0
-#define UK_PRIO_LATEST 9
+#define UK_PRIO_LATEST	 9
 #endif
 
-#define uk_test_assert_foreach(esac, assert)                                                        \
+#define uk_test_assert_foreach(esac, assert)                                                   \
 	for ((assert) = __atomic_load_n(&(esac)->asserts, __ATOMIC_ACQUIRE); (assert) != NULL; \
 	     (assert) = (assert)->next)
 #define uk_testsuite_case_foreach(suite, esac) for ((esac) = (suite)->cases; (esac) != NULL; (esac) = (esac)->next)
@@ -133,13 +133,16 @@ __attribute__((weak)) int uk_testsuite_run(struct uk_testsuite *suite)
 		uk_test_totals.failed_suites++;
 		return ret;
 	}
-	uk_testsuite_case_foreach(suite, esac) {
+	uk_testsuite_case_foreach(suite, esac)
+	{
 		unsigned int failed = 0;
 
 		uk_test_totals.cases++;
-		printf("test: %s->%s%s%s\n", suite->name, esac->name, esac->desc ? ": " : "", esac->desc ? esac->desc : "");
+		printf("test: %s->%s%s%s\n", suite->name, esac->name, esac->desc ? ": " : "",
+		       esac->desc ? esac->desc : "");
 		esac->func(esac);
-		uk_test_assert_foreach(esac, a) {
+		uk_test_assert_foreach(esac, a)
+		{
 			uk_test_totals.asserts++;
 			failed += a->status == UK_TEST_ASSERT_FAIL;
 		}
@@ -161,8 +164,9 @@ __attribute__((weak, constructor(UK_TEST_PRIO_STATS))) void uk_test_print_stats(
 		_uk_test_print_totals();
 }
 
-__attribute__((unused, format(printf, 4, 5))) static void _uk_test_do_assert(struct uk_testcase *esac, struct uk_assert *a,
-									     int cond, const char *fmt, ...)
+__attribute__((unused, format(printf, 4, 5))) static void _uk_test_do_assert(struct uk_testcase *esac,
+									     struct uk_assert *a, int cond,
+									     const char *fmt, ...)
 {
 	static const char dots[] = "................................................................................";
 	char msg[UKT_COLWIDTH];
@@ -194,41 +198,41 @@ __attribute__((unused, format(printf, 4, 5))) static void _uk_test_do_assert(str
 
 /* ---- cases ---- */
 
-#define UK_TESTCASE_DESC(suite, fn, dsc)                                                                                  \
-	extern struct uk_testsuite _UK_TESTSUITE_NAME(suite);                                                             \
-	void _UK_TESTCASE_NAME(suite, fn)(struct uk_testcase * esac);                                                     \
-	struct uk_testcase _UK_TESTCASE_LABEL(suite, fn) = {                                                              \
-		.name = #fn, .desc = (dsc), .func = _UK_TESTCASE_NAME(suite, fn), .file = __FILE__                        \
-	};                                                                                                                \
-	__attribute__((constructor(UK_TEST_PRIO_CASES))) static void _UK_TESTCASE_ADD(suite, fn)(void)                    \
-	{                                                                                                                 \
-		_uk_testsuite_add(&_UK_TESTSUITE_NAME(suite), &_UK_TESTCASE_LABEL(suite, fn));                            \
-	}                                                                                                                 \
+#define UK_TESTCASE_DESC(suite, fn, dsc)                                                                             \
+	extern struct uk_testsuite _UK_TESTSUITE_NAME(suite);                                                        \
+	void _UK_TESTCASE_NAME(suite, fn)(struct uk_testcase * esac);                                                \
+	struct uk_testcase _UK_TESTCASE_LABEL(                                                                       \
+		suite, fn) = { .name = #fn, .desc = (dsc), .func = _UK_TESTCASE_NAME(suite, fn), .file = __FILE__ }; \
+	__attribute__((constructor(UK_TEST_PRIO_CASES))) static void _UK_TESTCASE_ADD(suite, fn)(void)               \
+	{                                                                                                            \
+		_uk_testsuite_add(&_UK_TESTSUITE_NAME(suite), &_UK_TESTCASE_LABEL(suite, fn));                       \
+	}                                                                                                            \
 	void _UK_TESTCASE_NAME(suite, fn)(struct uk_testcase * esac __attribute__((unused)))
 
 #define UK_TESTCASE(suite, fn) UK_TESTCASE_DESC(suite, fn, NULL)
 
 /* ---- suites ---- */
 
-#define _UK_TESTSUITE_AT(suite, initfn, constructor_prio)                                                \
-	extern struct uk_testsuite _UK_TESTSUITE_NAME(suite);                                            \
-	struct uk_testsuite _UK_TESTSUITE_NAME(suite) = { .name = #suite, .init = (initfn) };            \
-	__attribute__((constructor(constructor_prio))) static void _UK_TESTSUITE_RUN_NAME(suite)(void)   \
-	{                                                                                                \
-		uk_testsuite_run(&_UK_TESTSUITE_NAME(suite));                                            \
-	}                                                                                                \
+#define _UK_TESTSUITE_AT(suite, initfn, constructor_prio)                                              \
+	extern struct uk_testsuite _UK_TESTSUITE_NAME(suite);                                          \
+	struct uk_testsuite _UK_TESTSUITE_NAME(suite) = { .name = #suite, .init = (initfn) };          \
+	__attribute__((constructor(constructor_prio))) static void _UK_TESTSUITE_RUN_NAME(suite)(void) \
+	{                                                                                              \
+		uk_testsuite_run(&_UK_TESTSUITE_NAME(suite));                                          \
+	}                                                                                              \
 	_Static_assert(1, "takes the semicolon")
 
 /* Priorities 0 (first) to 9 within a stage. */
-#define UK_TESTSUITE_AT_CTORCALL_PRIO(suite, initfn, prio) _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_CTORCALL + (prio))
-#define uk_testsuite_early_prio(suite, initfn, prio) _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_EARLY + (prio))
-#define uk_testsuite_plat_prio(suite, initfn, prio) _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_PLAT + (prio))
-#define uk_testsuite_lib_prio(suite, initfn, prio) _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_LIB + (prio))
+#define UK_TESTSUITE_AT_CTORCALL_PRIO(suite, initfn, prio) \
+	_UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_CTORCALL + (prio))
+#define uk_testsuite_early_prio(suite, initfn, prio)  _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_EARLY + (prio))
+#define uk_testsuite_plat_prio(suite, initfn, prio)   _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_PLAT + (prio))
+#define uk_testsuite_lib_prio(suite, initfn, prio)    _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_LIB + (prio))
 #define uk_testsuite_rootfs_prio(suite, initfn, prio) _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_ROOTFS + (prio))
-#define uk_testsuite_sys_prio(suite, initfn, prio) _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_SYS + (prio))
-#define uk_testsuite_late_prio(suite, initfn, prio) _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_LATE + (prio))
-#define uk_testsuite_prio(suite, initfn, prio) uk_testsuite_late_prio(suite, initfn, prio)
-#define uk_testsuite_register(suite, initfn) uk_testsuite_prio(suite, initfn, UK_PRIO_LATEST)
+#define uk_testsuite_sys_prio(suite, initfn, prio)    _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_SYS + (prio))
+#define uk_testsuite_late_prio(suite, initfn, prio)   _UK_TESTSUITE_AT(suite, initfn, UK_TEST_PRIO_LATE + (prio))
+#define uk_testsuite_prio(suite, initfn, prio)	      uk_testsuite_late_prio(suite, initfn, prio)
+#define uk_testsuite_register(suite, initfn)	      uk_testsuite_prio(suite, initfn, UK_PRIO_LATEST)
 
 /* ---- expectations, inside a case ---- */
 
@@ -243,25 +247,25 @@ __attribute__((unused, format(printf, 4, 5))) static void _uk_test_do_assert(str
 #define UK_TEST_EXPECT(cond) UK_TEST_ASSERTF((cond), "expected `%s` to be true", #cond)
 #define UK_TEST_ASSERT(cond) UK_TEST_EXPECT(cond)
 
-#define _UK_TEST_EXPECT_A_COND_B(a, cond, b, desc, type, fmt)                                                        \
-	do {                                                                                                         \
-		type uk_a_ = (type)(a);                                                                              \
-		type uk_b_ = (type)(b);                                                                              \
-		int uk_c_ = (uk_a_ cond uk_b_);                                                                      \
-		UK_TEST_ASSERTF(uk_c_, "expected `%s` to " desc " " fmt " %s was " fmt, UK_TEST_STRINGIFY_(a),       \
-				uk_b_, uk_c_ ? "and" : "but", uk_a_);                                                \
+#define _UK_TEST_EXPECT_A_COND_B(a, cond, b, desc, type, fmt)                                                         \
+	do {                                                                                                          \
+		type uk_a_ = (type)(a);                                                                               \
+		type uk_b_ = (type)(b);                                                                               \
+		int uk_c_ = (uk_a_ cond uk_b_);                                                                       \
+		UK_TEST_ASSERTF(uk_c_, "expected `%s` to " desc " " fmt " %s was " fmt, UK_TEST_STRINGIFY_(a), uk_b_, \
+				uk_c_ ? "and" : "but", uk_a_);                                                        \
 	} while (0)
 
-#define UK_TEST_EXPECT_NULL(exp) _UK_TEST_EXPECT_A_COND_B(exp, ==, NULL, "be", void *, "%p")
+#define UK_TEST_EXPECT_NULL(exp)     _UK_TEST_EXPECT_A_COND_B(exp, ==, NULL, "be", void *, "%p")
 #define UK_TEST_EXPECT_NOT_NULL(exp) _UK_TEST_EXPECT_A_COND_B(exp, !=, NULL, "not be", void *, "%p")
-#define UK_TEST_EXPECT_ZERO(exp) _UK_TEST_EXPECT_A_COND_B(exp, ==, 0, "be", long, "%ld")
+#define UK_TEST_EXPECT_ZERO(exp)     _UK_TEST_EXPECT_A_COND_B(exp, ==, 0, "be", long, "%ld")
 #define UK_TEST_EXPECT_NOT_ZERO(exp) _UK_TEST_EXPECT_A_COND_B(exp, !=, 0, "not be", long, "%ld")
-#define UK_TEST_EXPECT_PTR_EQ(a, b) _UK_TEST_EXPECT_A_COND_B(a, ==, b, "be", void *, "%p")
-#define UK_TEST_EXPECT_BYTES_EQ(a, b, size)                                                                     \
-	do {                                                                                                    \
-		const void *uk_a_ = (a), *uk_b_ = (b);                                                          \
-		UK_TEST_ASSERTF(memcmp(uk_a_, uk_b_, (size)) == 0, "expected `%s` at %p to equal `%s` at %p",   \
-				UK_TEST_STRINGIFY_(a), uk_a_, UK_TEST_STRINGIFY_(b), uk_b_);                    \
+#define UK_TEST_EXPECT_PTR_EQ(a, b)  _UK_TEST_EXPECT_A_COND_B(a, ==, b, "be", void *, "%p")
+#define UK_TEST_EXPECT_BYTES_EQ(a, b, size)                                                                   \
+	do {                                                                                                  \
+		const void *uk_a_ = (a), *uk_b_ = (b);                                                        \
+		UK_TEST_ASSERTF(memcmp(uk_a_, uk_b_, (size)) == 0, "expected `%s` at %p to equal `%s` at %p", \
+				UK_TEST_STRINGIFY_(a), uk_a_, UK_TEST_STRINGIFY_(b), uk_b_);                  \
 	} while (0)
 #define UK_TEST_EXPECT_SNUM_EQ(a, b) _UK_TEST_EXPECT_A_COND_B(a, ==, b, "be", long, "%ld")
 #define UK_TEST_EXPECT_SNUM_NQ(a, b) _UK_TEST_EXPECT_A_COND_B(a, !=, b, "not be", long, "%ld")

@@ -94,36 +94,37 @@ void control_set_verbose(bool on)
 	control.verbose = on;
 }
 
-/* Big-endian bytes as hexadecimal digits. */
-static __noinline char *put_hex(char *dst, const uint8_t *b, unsigned n, int step)
+/* Bytes as hexadecimal digits. */
+static char *put_hex(char *dst, const uint8_t *b, unsigned n)
 {
-	for (; n; n--, b += step) {
+	for (; n; n--, b++) {
 		*dst++ = "0123456789abcdef"[*b >> 4];
 		*dst++ = "0123456789abcdef"[*b & 15];
 	}
 	return dst;
 }
 
-/* Without the formatter: each instruction that runs for the first time and each byte of this line delays every boot. */
 __cold void control_init(void)
 {
-	char text[64] = "I base=0x", *p = text + 9;
-	uintptr_t base = (uintptr_t)__image_start;
-	const char *id = __build_id_start + BUILD_ID_SKIP;
-
 	control.present = arch_in8(PORT_CONTROL) == PORT_CONTROL;
-	p = put_hex(p, (const uint8_t *)&base + 7, 8, -1);
-	if (__build_id_end - id >= BUILD_ID_BYTES) {
-		memcpy(p, " build=", 7);
-		p = put_hex(p + 7, (const uint8_t *)id, BUILD_ID_BYTES, 1);
-	}
-	*p++ = '\n';
-	emit(text, (size_t)(p - text));
 }
 
+/* Short: each byte of it delays every boot. */
 void control_ready(void)
 {
-	emit("R input\n", 8);
+	emit("R\n", 2);
+}
+
+/* What the runner needs to turn addresses into lines. */
+__cold void control_identify(void)
+{
+	const char *id = __build_id_start + BUILD_ID_SKIP;
+	char build[2 * BUILD_ID_BYTES + 1], *p = build;
+
+	if (__build_id_end - id >= BUILD_ID_BYTES)
+		p = put_hex(p, (const uint8_t *)id, BUILD_ID_BYTES);
+	*p = 0;
+	plat_control_line('I', "base=0x%lx build=%s", (uintptr_t)__image_start, build);
 }
 
 void control_take_over(void)

@@ -117,6 +117,7 @@ static void begin(const struct trap_frame *f)
 	}
 	stop_others(cpu_id());
 	control_take_over();
+	control_identify();
 }
 
 static void __noinline __attribute__((noreturn)) report(const struct trap_frame *f, const char *what)

@@ -14,6 +14,8 @@
 void control_init(void);
 /* Tell the runner that input may come. */
 void control_ready(void);
+/* Load base and build id, for the runner to turn addresses into lines: before a crash report. */
+void control_identify(void);
 void control_take_over(void);
 void control_set_verbose(bool on);
 /* Status line and the end of the machine; nothing is drained. */

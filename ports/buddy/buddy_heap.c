@@ -2,13 +2,15 @@
 /*
  * `buddy` as a boot choice: the binary buddy of alloc/buddy.c over a heap that grows with use.
  *
- * A stretch of address space twice the machine's memory (a power of two, aligned to its size) is reserved at boot. A second
- * buddy set, `space`, over chunks of 16 pages, knows which of it is not committed yet; committing a block of chunks takes it out
- * of `space` and adds its pages to the page set, where they stay: freed memory is kept, as Unikraft's buddy keeps it.
- * Both sets' tables (9 bytes per page of reserve and per chunk) are charged at boot and backed when touched.
+ * A stretch of address space twice the machine's memory (a power of two, aligned to its size) is reserved at boot. A
+ * second buddy set, `space`, over chunks of 16 pages, knows which of it is not committed yet; committing a block of
+ * chunks takes it out of `space` and adds its pages to the page set, where they stay: freed memory is kept, as
+ * Unikraft's buddy keeps it. Both sets' tables (9 bytes per page of reserve and per chunk) are charged at boot and
+ * backed when touched.
  *
- * Concurrency: space_lock for `space`, the allocator's own lock for the page set, never both. Committing (mprotect) happens
- * between the two without a lock: the chunks belong to the thread that took them. When commit is refused they go back.
+ * Concurrency: space_lock for `space`, the allocator's own lock for the page set, never both. Committing (mprotect)
+ * happens between the two without a lock: the chunks belong to the thread that took them. When commit is refused they
+ * go back.
  *
  * Out of memory: a commit of 1 MiB is tried first, then exactly what the request needs, then ENOMEM.
  */
@@ -22,15 +24,15 @@
 #include "ports/uk.h"
 
 #define CHUNK_ORDER 4 /* in pages */
-#define CHUNK_SIZE (__PAGE_SIZE << CHUNK_ORDER)
-#define GROW_ORDER 4 /* in chunks: 1 MiB */
+#define CHUNK_SIZE  (__PAGE_SIZE << CHUNK_ORDER)
+#define GROW_ORDER  4 /* in chunks: 1 MiB */
 
 static struct {
 	struct uk_alloc a;
 	struct buddy b;
-	struct buddy_range pages;     /* [b.lock] */
+	struct buddy_range pages; /* [b.lock] */
 	struct uk_spinlock space_lock;
-	struct buddy_set space;	      /* [space_lock] */
+	struct buddy_set space; /* [space_lock] */
 } heap;
 
 _Static_assert(offsetof(__typeof__(heap), b) == offsetof(struct uk_alloc, priv), "buddy_of()");

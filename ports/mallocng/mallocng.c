@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mallocng, musl's allocator, as a boot choice. Its unmodified objects come from musl's build under the names mallocng_*
- * (symbols.map); what they ask of the kernel goes to tutti_heap_* (ports/heap.c).
+ * mallocng, musl's allocator, as a boot choice. Its unmodified objects come from musl's build under the names
+ * mallocng_* (symbols.map); what they ask of the kernel goes to tutti_heap_* (ports/heap.c).
  *
- * Concurrency: one lock of musl's inside, a futex; it is taken always, because musl is told at boot that there are several
- * threads. Context: thread with a complete libc TLS block. Out of memory: NULL and ENOMEM (its mmap is refused, nothing is lost).
+ * Concurrency: one lock of musl's inside, a futex; it is taken always, because musl is told at boot that there are
+ * several threads. Context: thread with a complete libc TLS block. Out of memory: NULL and ENOMEM (its mmap is
+ * refused, nothing is lost).
  *
- * addmem donates memory in pieces of 256 KiB: each is cut into one slot per power of two from 128 KiB down, which is what
- * mallocng can take from outside.
+ * addmem donates memory in pieces of 256 KiB: each is cut into one slot per power of two from 128 KiB down, which is
+ * what mallocng can take from outside.
  */
 #include "alloc/allocator.h"
 

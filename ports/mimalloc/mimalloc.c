@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mimalloc as a boot choice: upstream source, unmodified, 2.0.9 or any 2.x or 3.x (Leijen, Zorn, de Moura, APLAS 2019). What it asks
- * of the kernel goes to tutti_heap_* (ports/heap.c).
+ * mimalloc as a boot choice: upstream source, unmodified, 2.0.9 or any 2.x or 3.x (Leijen, Zorn, de Moura, APLAS
+ * 2019). What it asks of the kernel goes to tutti_heap_* (ports/heap.c).
  *
- * malloc() is one jump to mi_malloc(). Two things upstream leaves to its host are done here: errno (its error handler is called
- * for every request that it refuses), and the end of threads without pthread key destructors (thread_exit).
+ * malloc() is one jump to mi_malloc(). Two things upstream leaves to its host are done here: errno (its error handler
+ * is called for every request that it refuses), and the end of threads without pthread key destructors (thread_exit).
  *
- * Memory is committed as it is used, never by the segment or arena: a heap is charged when it becomes writable, so an eager
- * 32 MiB would be refused in a small machine and crowd out others in a large one.
+ * Memory is committed as it is used, never by the segment or arena: a heap is charged when it becomes writable, so an
+ * eager 32 MiB would be refused in a small machine and crowd out others in a large one.
  *
- * Concurrency: mimalloc's own, heaps per thread; the first thread that allocates becomes its main thread and must be the one
- * that runs main(). Context: thread with a complete libc TLS block. Out of memory: NULL and ENOMEM.
+ * Concurrency: mimalloc's own, heaps per thread; the first thread that allocates becomes its main thread and must be
+ * the one that runs main(). Context: thread with a complete libc TLS block. Out of memory: NULL and ENOMEM.
  */
 #include "alloc/allocator.h"
 
@@ -39,19 +39,41 @@ static struct {
 	void *port[2];
 } table;
 
-/* Upstream calls it with ENOMEM or EOVERFLOW where a request is refused, with others where it found damage. */
+/* 2.0.x and 2.1.0, 2.1.1: what is given back with MADV_DONTNEED is always committed again before use. */
+#define MI_RECOMMITS (MI_MALLOC_VERSION < 212)
+
+#if MI_RECOMMITS
+static void give_back_at_once(void)
+{
+	mi_option_set(mi_option_decommit_delay, 0);
+	mi_option_set(mi_option_segment_decommit_delay, 0);
+}
+#endif
+
+/*
+ * Upstream calls it with ENOMEM or EOVERFLOW where a request is refused, with others where it found damage.
+ *
+ * Where memory really ran out, 2.0.9 from now on gives freed pages back at once and not after 25 ms: it picks a span
+ * by size alone and gives up when that cannot be committed, although others are, so what is free must not stay
+ * charged.
+ */
 static void mi_failed(int err, void *arg)
 {
 	(void)arg;
-	if (err == ENOMEM || err == EOVERFLOW)
-		errno = ENOMEM;
-	else
+	if (err != ENOMEM && err != EOVERFLOW) {
 		kwarn("mimalloc: the heap is damaged or a pointer is not from it (error %d)", err);
+		return;
+	}
+#if MI_RECOMMITS
+	if (heap_free_pages() < heap_total_pages() / 8)
+		give_back_at_once();
+#endif
+	errno = ENOMEM;
 }
 
 /*
- * Not mi_malloc_aligned(): in 2.0.9 that takes every power of two from 256 to 1024 to be naturally aligned, which its pages, starting
- * 384 bytes into a slice, do not make it. The _at form looks at the address.
+ * Not mi_malloc_aligned(): in 2.0.9 that takes every power of two from 256 to 1024 to be naturally aligned, which its
+ * pages, starting 384 bytes into a slice, do not make it. The _at form looks at the address.
  */
 static void *aligned(size_t align, size_t n)
 {
@@ -99,8 +121,8 @@ static size_t mi_any_usable_size(void *p)
 }
 
 /*
- * mimalloc takes outside memory as an arena of whole segments. 2.x wants them aligned and does not check; 2.0.9 takes them for zero
- * whatever it is told.
+ * mimalloc takes outside memory as an arena of whole segments. 2.x wants them aligned and does not check; 2.0.9 takes
+ * them for zero whatever it is told.
  */
 #define SEGMENT (32ul << 20)
 
@@ -157,8 +179,8 @@ static int mi_init(void)
 #endif
 #if MI_MAJOR == 2 && MI_MALLOC_VERSION >= 212
 	/*
-	 * Segments straight from the kernel: from an arena, 2.x commits a large block in multiples of 32 MiB, and when that is refused
-	 * goes on as if it were there. Arenas from addmem are used all the same.
+	 * Segments straight from the kernel: from an arena, 2.x commits a large block in multiples of 32 MiB, and when
+	 * that is refused goes on as if it were there. Arenas from addmem are used all the same.
 	 */
 	mi_option_set(mi_option_arena_reserve, 0);
 #endif
@@ -166,6 +188,14 @@ static int mi_init(void)
 	/* else a page of large objects is 4 MiB committed at once */
 	if (heap_total_pages() < SMALL_MACHINE_PAGES)
 		mi_option_set(mi_option_page_commit_on_demand, 1);
+#endif
+#if MI_RECOMMITS
+	heap_dontneed_decommits();
+	/* a thread that ends leaves up to 5 MiB committed behind it otherwise */
+	if (heap_total_pages() < SMALL_MACHINE_PAGES) {
+		give_back_at_once();
+		mi_option_set(mi_option_abandoned_page_decommit, 1);
+	}
 #endif
 	mi_register_error(mi_failed, NULL);
 	/* the largest block is rounded up twice to 4 MiB and has its description besides it */

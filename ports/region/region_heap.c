@@ -2,9 +2,9 @@
 /*
  * `region` as a boot choice: the bump allocator of alloc/region.c over a heap that grows.
  *
- * Address space for all of the machine's memory is reserved at boot; [base, first.end) of it is committed. Growing commits from
- * first.end upwards and then moves it. Several threads may grow at once: committing what is committed already changes nothing
- * and costs nothing, and first.end only ever rises, under the region's lock.
+ * Address space for all of the machine's memory is reserved at boot; [base, first.end) of it is committed. Growing
+ * commits from first.end upwards and then moves it. Several threads may grow at once: committing what is committed
+ * already changes nothing and costs nothing, and first.end only ever rises, under the region's lock.
  *
  * Out of memory: a commit of up to 1 MiB more than needed is tried first, then what the request needs, then ENOMEM.
  */

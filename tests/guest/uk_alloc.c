@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test: cpus=1,2,4 alloc=mimalloc,mallocng,buddy,region mem=192M timeout=120 cflags=-fno-builtin,-I{root},-I{root}/arch/x86_64,-I{build}/gen
 /*
- * uk/alloc.h on the allocator chosen at boot, and the malloc family on the same: every function's documented meaning, errors, sizes
- * that overflow, statistics, queries, added memory; out of memory is NULL and ENOMEM and the machine goes on; then the torture
- * from four threads.
+ * uk/alloc.h on the allocator chosen at boot, and the malloc family on the same: every function's documented meaning,
+ * errors, sizes that overflow, statistics, queries, added memory; out of memory is NULL and ENOMEM and the machine
+ * goes on; then the torture from four threads.
  */
 #define TUTTI_GUEST
 #include "../host/alloc_common.h"
@@ -25,7 +25,8 @@ static void dirty_check(const unsigned char *p, size_t n, unsigned char v)
 
 static void table(void)
 {
-	static const size_t bad[] = { SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 4096, SIZE_MAX - 4100, SIZE_MAX / 2, PTRDIFF_MAX };
+	static const size_t bad[] = { SIZE_MAX,	       SIZE_MAX - 15, SIZE_MAX - 4096,
+				      SIZE_MAX - 4100, SIZE_MAX / 2,  PTRDIFF_MAX };
 	unsigned char *p, *q;
 	void *v;
 
@@ -125,7 +126,7 @@ static void queries(void)
 	long avail = uk_alloc_availmem(a), max = uk_alloc_maxalloc(a), t;
 	char *p;
 
-	uk_alloc_foreach (it) {
+	uk_alloc_foreach(it) {
 		CHECK(n || it == a);
 		n++;
 	}
@@ -160,7 +161,8 @@ static void statistics(void)
 	CHECK(p && q);
 	uk_alloc_stats_get(a, &s1);
 	CHECK(s1.tot_nb_allocs == s0.tot_nb_allocs + 2 && s1.cur_nb_allocs == s0.cur_nb_allocs + 2);
-	CHECK(s1.cur_mem_use >= s0.cur_mem_use + 25000 && s1.max_mem_use >= s1.cur_mem_use && s1.max_nb_allocs >= s1.cur_nb_allocs);
+	CHECK(s1.cur_mem_use >= s0.cur_mem_use + 25000 && s1.max_mem_use >= s1.cur_mem_use &&
+	      s1.max_nb_allocs >= s1.cur_nb_allocs);
 	CHECK(s1.last_alloc_size >= 20000 && s1.max_alloc_size >= 20000 && s1.min_alloc_size <= s1.max_alloc_size);
 	uk_free(a, p);
 	uk_free(a, q);
@@ -170,7 +172,8 @@ static void statistics(void)
 	CHECK(!frees || s2.cur_mem_use == s0.cur_mem_use);
 	CHECK(s2.nb_enomem >= s1.nb_enomem + 1 && s2.max_mem_use == s1.max_mem_use);
 	uk_alloc_stats_get_global(&g);
-	CHECK(g.tot_nb_allocs >= s2.tot_nb_allocs && g.nb_enomem >= s2.nb_enomem && g.max_alloc_size >= s2.max_alloc_size);
+	CHECK(g.tot_nb_allocs >= s2.tot_nb_allocs && g.nb_enomem >= s2.nb_enomem &&
+	      g.max_alloc_size >= s2.max_alloc_size);
 }
 
 static void added_memory(void)

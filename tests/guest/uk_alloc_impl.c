@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test: cpus=1,2,4 mem=256M cflags=-I{root},-I{root}/arch/x86_64,-I{build}/gen
 /*
- * uk/alloc_impl.h in the machine: registration, the generic functions over malloc and over pages, the init macros, the statistics
- * macros. The page forms run over an allocator whose palloc is this program's.
+ * uk/alloc_impl.h in the machine: registration, the generic functions over malloc and over pages, the init macros, the
+ * statistics macros. The page forms run over an allocator whose palloc is this program's.
  */
 #define TUTTI_GUEST
 #include "../host/alloc_generic.h"
@@ -58,7 +58,7 @@ static void ifpages(void)
 		CHECK(pages_out == 0);
 	}
 	CHECK(!uk_malloc(&a, SIZE_MAX - 4100) && errno == ENOMEM);
-	torture_all(&a, 4, 2000, 30000);
+	torture_all(&a, 4, 500, 30000);
 	CHECK(pages_out == 0);
 	uk_alloc_stats_get(&a, &s);
 	CHECK(s.cur_nb_allocs == 0 && s.cur_mem_use == 0 && s.tot_nb_allocs == s.tot_nb_frees);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test: cpus=1,2,4 machine=microvm,q35 sched=preempt,coop cflags=-I{root},-I{root}/arch/x86_64,-I{build}/gen
 /*
- * uk/spinlock.h: every function and macro. Mutual exclusion between threads on all CPUs through each way to take the lock; results of the
- * trylock forms; what happens to interrupts and to the preemption count in each.
+ * uk/spinlock.h: every function and macro. Mutual exclusion between threads on all CPUs through each way to take the
+ * lock; results of the trylock forms; what happens to interrupts and to the preemption count in each.
  */
 #include "check.h"
 
 #include <uk/spinlock.h>
 
 #define THREADS 4
-#define ROUNDS 20000
+#define ROUNDS	20000
 
 static uk_spinlock lock = UK_SPINLOCK_INITIALIZER();
 static struct uk_spinlock other;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test: cpus=1,2 expect-stdout=uktest:assertions:
 /*
- * uk/test.h: every macro, its result when true and when false, the order of the stages, initialisation that fails, and that a
- * failure stays a failure. The suite `uk_test_negative` is run by hand, so that its failures are expected here.
+ * uk/test.h: every macro, its result when true and when false, the order of the stages, initialisation that fails, and
+ * that a failure stays a failure. The suite `uk_test_negative` is run by hand, so that its failures are expected here.
  */
 #include "check.h"
 
@@ -17,14 +17,14 @@ static int note(char c)
 	return 0;
 }
 
-#define STAGE(name, letter)                                                            \
-	static int init_##name(struct uk_testsuite *suite __attribute__((unused)))     \
-	{                                                                              \
-		return note(letter);                                                   \
-	}                                                                              \
-	UK_TESTCASE(suite_##name, runs)                                                \
-	{                                                                              \
-		UK_TEST_EXPECT(order[order_len - 1] == letter);                        \
+#define STAGE(name, letter)                                                        \
+	static int init_##name(struct uk_testsuite *suite __attribute__((unused))) \
+	{                                                                          \
+		return note(letter);                                               \
+	}                                                                          \
+	UK_TESTCASE(suite_##name, runs)                                            \
+	{                                                                          \
+		UK_TEST_EXPECT(order[order_len - 1] == letter);                    \
 	}
 STAGE(late, 'l')
 STAGE(late0, 'L')
@@ -73,7 +73,9 @@ UK_TESTCASE(uk_test_negative, all_false)
 {
 	int x = 5, *p = &x;
 
-	UK_TEST_ASSERTF(x != 5, "x is %d and this text is longer than one line of eighty columns, so that it has to be cut off", x);
+	UK_TEST_ASSERTF(x != 5,
+			"x is %d and this text is longer than one line of eighty columns, so that it has to be cut off",
+			x);
 	UK_TEST_EXPECT(x < 0);
 	UK_TEST_ASSERT(x == 0);
 	UK_TEST_EXPECT_NULL(p);
@@ -130,11 +132,13 @@ int main(void)
 	CHECK_EQ(uk_testsuite_run(&testsuite_uk_test_negative), 0);
 	CHECK_EQ(uk_test_failures(), 1);
 	CHECK_EQ(testsuite_uk_test_negative.failed_cases, 2);
-	uk_testsuite_case_foreach(&testsuite_uk_test_negative, esac) {
+	uk_testsuite_case_foreach(&testsuite_uk_test_negative, esac)
+	{
 		unsigned failed = 0;
 
 		n = 0;
-		uk_test_assert_foreach(esac, a) {
+		uk_test_assert_foreach(esac, a)
+		{
 			CHECK(a->line > 0 && a->status != UK_TEST_ASSERT_NOT_RUN);
 			failed += a->status == UK_TEST_ASSERT_FAIL;
 			n++;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // host: srcs=alloc/alloc.c alloc/buddy.c cflags=-Itests/host/fake,-D_GNU_SOURCE,-Wshadow sanitize=address,undefined,thread
 /*
- * The binary buddy keeps its promises: blocks do not overlap, are aligned to their size, merge back to what was there; counts
- * are exact; memory that was added is all used; refused requests change nothing; double and wild frees are caught; sizes
- * that overflow are refused; and all of it from four threads at once.
+ * The binary buddy keeps its promises: blocks do not overlap, are aligned to their size, merge back to what was there;
+ * counts are exact; memory that was added is all used; refused requests change nothing; double and wild frees are
+ * caught; sizes that overflow are refused; and all of it from four threads at once.
  */
 #include <uk/allocbbuddy.h>
 #include <uk/alloc_impl.h>
@@ -73,7 +73,9 @@ static void sizes(void)
 	errno = 0;
 	CHECK(!uk_malloc(a, (size_t)uk_alloc_maxalloc(a) + 1) && errno == ENOMEM);
 	/* sizes that wrap */
-	static const size_t bad[] = { SIZE_MAX, SIZE_MAX - 31, SIZE_MAX - 32, SIZE_MAX - 4100, SIZE_MAX / 2, PTRDIFF_MAX };
+	static const size_t bad[] = {
+		SIZE_MAX, SIZE_MAX - 31, SIZE_MAX - 32, SIZE_MAX - 4100, SIZE_MAX / 2, PTRDIFF_MAX
+	};
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		errno = 0;
@@ -127,7 +129,8 @@ static void exhaust(void)
 		uk_pfree(a, list[i], 1);
 	CHECK(uk_alloc_pavailmem(a) == avail && uk_alloc_pmaxalloc(a) == max);
 	uk_alloc_stats_get(a, &after);
-	CHECK(after.tot_nb_allocs - before.tot_nb_allocs == (unsigned long)n && after.cur_nb_allocs == before.cur_nb_allocs);
+	CHECK(after.tot_nb_allocs - before.tot_nb_allocs == (unsigned long)n &&
+	      after.cur_nb_allocs == before.cur_nb_allocs);
 	CHECK(after.tot_nb_frees - before.tot_nb_frees == (unsigned long)n && after.cur_mem_use == before.cur_mem_use);
 	CHECK(after.nb_enomem == before.nb_enomem + 1 && after.max_nb_allocs >= n && after.max_mem_use >= n * 4096);
 	munmap(list, (size_t)avail * sizeof(void *));
@@ -150,7 +153,8 @@ int main(void)
 	exhaust();
 	CHECK(uk_alloc_addmem(a, more, 100) == -EINVAL && uk_alloc_addmem(a, NULL, SIZE) == -EINVAL);
 	CHECK(uk_alloc_addmem(a, more, SIZE_MAX) == -EINVAL);
-	CHECK(!uk_alloc_addmem(a, more + 12, SIZE / 2 - 12) && uk_alloc_pavailmem(a) > avail + (long)(SIZE / 2 / 4096 * 99 / 100));
+	CHECK(!uk_alloc_addmem(a, more + 12, SIZE / 2 - 12) &&
+	      uk_alloc_pavailmem(a) > avail + (long)(SIZE / 2 / 4096 * 99 / 100));
 	sizes();
 	exhaust();
 	victim = uk_palloc(a, 4);

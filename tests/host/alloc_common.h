@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the tests of the allocators share: checks, threads, memory. The same tests run as Linux programs and, included from
- * tests/guest/uk_*.c with TUTTI_GUEST defined, in the machine, where a crash cannot be expected by a parent.
+ * What the tests of the allocators share: checks, threads, memory. The same tests run as Linux programs and, included
+ * from tests/guest/uk_*.c with TUTTI_GUEST defined, in the machine, where a crash cannot be expected by a parent.
  */
 #pragma once
 
@@ -22,12 +22,12 @@
 
 #include "../alloc_torture.h"
 
-#define CHECK(x)                                                                      \
-	do {                                                                          \
-		if (!(x)) {                                                           \
+#define CHECK(x)                                                                        \
+	do {                                                                            \
+		if (!(x)) {                                                             \
 			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #x); \
-			exit(1);                                                      \
-		}                                                                     \
+			exit(1);                                                        \
+		}                                                                       \
 	} while (0)
 
 static inline void *pages(size_t len)

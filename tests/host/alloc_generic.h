@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The generic halves of an allocator's table over a simple backend, statistics, the list under concurrent registration, and
- * calls with no allocator: for the host test and the guest test of uk/alloc.h and uk/alloc_impl.h.
+ * The generic halves of an allocator's table over a simple backend, statistics, the list under concurrent
+ * registration, and calls with no allocator: for the host test and the guest test of uk/alloc.h and uk/alloc_impl.h.
  */
 #pragma once
 
@@ -69,9 +69,10 @@ static void ifmalloc(void)
 	CHECK(!uk_memalign(&a, 24, 5) && errno == EINVAL);
 	torture_all(&a, 4, 10000, 50000);
 
-	uk_alloc_init_malloc(&b, bare_malloc, uk_calloc_compat, uk_realloc_compat, bare_free, uk_posix_memalign_ifmalloc,
-			     uk_memalign_compat, NULL, NULL, NULL);
-	CHECK(uk_alloc_addmem(&b, &b, 1) == -ENOTSUP && uk_alloc_maxalloc(&b) == -ENOTSUP && uk_alloc_pmaxalloc(&b) == -ENOTSUP);
+	uk_alloc_init_malloc(&b, bare_malloc, uk_calloc_compat, uk_realloc_compat, bare_free,
+			     uk_posix_memalign_ifmalloc, uk_memalign_compat, NULL, NULL, NULL);
+	CHECK(uk_alloc_addmem(&b, &b, 1) == -ENOTSUP && uk_alloc_maxalloc(&b) == -ENOTSUP &&
+	      uk_alloc_pmaxalloc(&b) == -ENOTSUP);
 	p = uk_malloc(&b, 100);
 	memset(p, 6, 100);
 	p = uk_realloc(&b, p, 50);
@@ -103,7 +104,8 @@ static void statistics(void)
 	struct uk_alloc_stats g2;
 
 	uk_alloc_stats_get_global(&g2);
-	CHECK(g2.tot_nb_allocs == g.tot_nb_allocs + 3 && g2.cur_mem_use == g.cur_mem_use + 50 && g2.nb_enomem == g.nb_enomem + 2);
+	CHECK(g2.tot_nb_allocs == g.tot_nb_allocs + 3 && g2.cur_mem_use == g.cur_mem_use + 50 &&
+	      g2.nb_enomem == g.nb_enomem + 2);
 	CHECK(g2.min_alloc_size <= 50 && g2.max_alloc_size >= 8192);
 	uk_alloc_stats_reset(&a);
 	uk_alloc_stats_get(&a, &s);
@@ -122,7 +124,7 @@ static void *registers(void *arg)
 
 		own[i].maxalloc = bare_max;
 		CHECK(!uk_alloc_register(&own[i]));
-		uk_alloc_foreach (it)
+		uk_alloc_foreach(it)
 			n++;
 		CHECK(n >= (unsigned long)i + 1);
 	}
@@ -135,13 +137,13 @@ static void list(void)
 	struct uk_alloc *it, *first = uk_alloc_get_default();
 	unsigned before = 0, after = 0;
 
-	uk_alloc_foreach (it)
+	uk_alloc_foreach(it)
 		before++;
 	for (int i = 0; i < 4; i++)
 		CHECK(!pthread_create(&t[i], NULL, registers, many[i]));
 	for (int i = 0; i < 4; i++)
 		pthread_join(t[i], NULL);
-	uk_alloc_foreach (it)
+	uk_alloc_foreach(it)
 		after++;
 	CHECK(after == before + 4 * EACH && uk_alloc_get_default() == first);
 	CHECK(uk_alloc_availmem_total() >= (size_t)uk_alloc_availmem(first));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // host: srcs=alloc/alloc.c,alloc/region.c,alloc/buddy.c,alloc/registry.c,ports/heap.c,ports/uk.c,ports/buddy/buddy_heap.c,ports/region/region_heap.c cflags=-Itests/host/fake,-D_GNU_SOURCE,-Wshadow sanitize=address,undefined,thread
 /*
- * The boot choices `region` and `buddy` with their growing heaps, on a machine of 64 MiB that is played here: reservations, commits
- * that are charged page by page and refused when there is no more. Each grows with use and no faster, survives refused commits,
- * tells what is left, gives NULL and ENOMEM at the end and works again afterwards; from four threads at once.
+ * The boot choices `region` and `buddy` with their growing heaps, on a machine of 64 MiB that is played here:
+ * reservations, commits that are charged page by page and refused when there is no more. Each grows with use and no
+ * faster, survives refused commits, tells what is left, gives NULL and ENOMEM at the end and works again afterwards;
+ * from four threads at once.
  */
 #include "alloc/allocator.h"
 #include "alloc_common.h"
@@ -19,8 +20,8 @@ __asm__(".globl malloc_entry_stubs_end\n.hidden malloc_entry_stubs_end\n.set mal
 
 static struct {
 	pthread_mutex_t lock;
-	unsigned long charged;	    /* pages */
-	unsigned long commits;	    /* calls */
+	unsigned long charged; /* pages */
+	unsigned long commits; /* calls */
 	struct {
 		uintptr_t base;
 		size_t pages;

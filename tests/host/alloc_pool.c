@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // host: srcs=alloc/alloc.c alloc/buddy.c alloc/pool.c cflags=-Itests/host/fake,-D_GNU_SOURCE,-Wshadow sanitize=address,undefined,thread
 /*
- * The pool: reqmem is enough at any base, objects are aligned and distinct, last in first out, batches, the uk_alloc view, foreign
- * and excess returns are caught; no object is ever with two of four threads.
+ * The pool: reqmem is enough at any base, objects are aligned and distinct, last in first out, batches, the uk_alloc
+ * view, foreign and excess returns are caught; no object is ever with two of four threads.
  */
 #include <uk/alloc_impl.h>
 #include <uk/allocbbuddy.h>
@@ -33,7 +33,7 @@ static void one_too_many(void)
 	uk_allocpool_return(pool, o);
 }
 
-#define OBJS 64
+#define OBJS   64
 #define ROUNDS 20000
 
 static void *worker(void *arg)
@@ -111,7 +111,8 @@ int main(void)
 	uk_allocpool_return(pool, obj[1]);
 	CHECK(uk_allocpool_take(pool) == obj[1]);
 	uk_allocpool_return_batch(pool, obj, 3);
-	CHECK(uk_allocpool_take(pool) == obj[2] && uk_allocpool_take(pool) == obj[1] && uk_allocpool_take(pool) == obj[0]);
+	CHECK(uk_allocpool_take(pool) == obj[2] && uk_allocpool_take(pool) == obj[1] &&
+	      uk_allocpool_take(pool) == obj[0]);
 	uk_allocpool_return_batch(pool, obj, 3);
 	expect_crash(foreign_return);
 	expect_crash(inner_return);

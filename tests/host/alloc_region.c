@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // host: srcs=alloc/alloc.c alloc/region.c cflags=-Itests/host/fake,-D_GNU_SOURCE,-Wshadow sanitize=address,undefined,thread
 /*
- * The bump allocator: objects do not overlap and are aligned, realloc keeps exactly what was there (its size is known), the youngest
- * grows in place, added memory is used, the end is NULL and ENOMEM; from four threads at once, and with the hook that
- * lets it grow.
+ * The bump allocator: objects do not overlap and are aligned, realloc keeps exactly what was there (its size is
+ * known), the youngest grows in place, added memory is used, the end is NULL and ENOMEM; from four threads at once,
+ * and with the hook that lets it grow.
  */
 #include <uk/alloc_impl.h>
 #include <uk/allocregion.h>

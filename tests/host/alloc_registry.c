@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 // host: srcs=alloc/alloc.c alloc/registry.c alloc/region.c alloc/buddy.c cflags=-Itests/host/fake,-D_GNU_SOURCE,-Wshadow sanitize=address,undefined,thread
 /*
- * The list of allocators under concurrent registration, the generic halves of the table over a simple backend, statistics,
- * and the choice at boot: the stubs lead where they should, the chosen one is the default. The code stubs are an array here.
+ * The list of allocators under concurrent registration, the generic halves of the table over a simple backend,
+ * statistics, and the choice at boot: the stubs lead where they should, the chosen one is the default. The code stubs
+ * are an array here.
  */
 #include <uk/alloc_impl.h>
 #include <uk/allocbbuddy.h>
@@ -67,11 +68,18 @@ static struct uk_alloc *c_uk(void)
 	return back;
 }
 
-#define ALLOCATOR(sym, str, initfn)                                                                                      \
-	static const struct tutti_allocator sym = { .name = str, .init = initfn, .uk = c_uk, .malloc = c_malloc,       \
-						    .calloc = c_calloc, .realloc = c_realloc, .free = c_free,          \
-						    .posix_memalign = c_posix_memalign, .aligned_alloc = c_aligned_alloc, \
-						    .memalign = c_aligned_alloc, .usable_size = c_usable_size };      \
+#define ALLOCATOR(sym, str, initfn)                                                     \
+	static const struct tutti_allocator sym = { .name = str,                        \
+						    .init = initfn,                     \
+						    .uk = c_uk,                         \
+						    .malloc = c_malloc,                 \
+						    .calloc = c_calloc,                 \
+						    .realloc = c_realloc,               \
+						    .free = c_free,                     \
+						    .posix_memalign = c_posix_memalign, \
+						    .aligned_alloc = c_aligned_alloc,   \
+						    .memalign = c_aligned_alloc,        \
+						    .usable_size = c_usable_size };     \
 	TUTTI_ALLOCATOR(sym)
 ALLOCATOR(one, "one", c_init);
 ALLOCATOR(two, "two", c_init);
@@ -99,9 +107,9 @@ static void choice(void)
 	CHECK(allocator_choose(&broken) == -ENOMEM && !allocator_chosen() && !stub_target(0) == 0);
 	CHECK(!allocator_choose(&two) && allocator_chosen() == &two && inits == 1 && uk_alloc_get_default() == back);
 	CHECK(allocator_choose(&one) == -EBUSY && allocator_chosen() == &two);
-	const uintptr_t want[] = { (uintptr_t)c_malloc, (uintptr_t)c_calloc, (uintptr_t)c_realloc, (uintptr_t)c_free,
-				   (uintptr_t)c_posix_memalign, (uintptr_t)c_aligned_alloc, (uintptr_t)c_aligned_alloc,
-				   (uintptr_t)c_usable_size };
+	const uintptr_t want[] = { (uintptr_t)c_malloc,	       (uintptr_t)c_calloc,	    (uintptr_t)c_realloc,
+				   (uintptr_t)c_free,	       (uintptr_t)c_posix_memalign, (uintptr_t)c_aligned_alloc,
+				   (uintptr_t)c_aligned_alloc, (uintptr_t)c_usable_size };
 
 	for (unsigned i = 0; i < 8; i++)
 		CHECK(stub_target(i) == want[i]);

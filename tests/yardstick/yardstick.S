@@ -37,7 +37,7 @@ entry:
 
 	.section .rodata, "a", @progbits
 entered:
-	.ascii	"I base=0x0\n"
+	.ascii	"R\n"
 	.set	entered_len, . - entered
 line:
 	.ascii	"hello\n"

@@ -46,10 +46,11 @@ BENCH_OPTIONS = [
     Option("-h --help", "flag", "", "this text"),
 ]
 
-USAGE = """usage: ./tutti bench [NAME…|all|FILE.c|APP] [options] [-- ARGS]
+USAGE = """usage: ./tutti bench [NAME…|all|boot|FILE.c|APP] [options] [-- ARGS]
 
 Runs benchmarks, or your own program, on each allocator and number of CPUs in a fresh machine, and shows the best of several
-interleaved runs. `./tutti list benchmarks` names them; with no name all of them run.
+interleaved runs. `./tutti list benchmarks` names them; with no name all of them run. `bench boot` measures the
+way to `main` next to the smallest image there can be.
 
 %s""" % options.usage(BENCH_OPTIONS)
 
@@ -141,7 +142,7 @@ class Sampler(qemu.Collector):
 
     def control(self, kind, text, result):
         super().control(kind, text, result)
-        if self.own and kind == "I" and self.pid:
+        if self.own and kind == "R" and self.pid:
             self.first = self.sample()
         elif self.own and kind in "PE" and self.pid and (self.last is None or kind == "P"):
             self.last = self.sample()
@@ -345,6 +346,12 @@ def command_bench(words):
             os.makedirs(opts.output, exist_ok=True)
         except OSError as error:
             raise Failure("-o %s: %s" % (opts.output, error.strerror))
+
+    if "boot" in opts.names:
+        if opts.names != ["boot"]:
+            raise Failure("bench boot: it runs alone, its table has other columns")
+        from .bench_boot import bench_boot
+        return bench_boot(opts, 15 if opts.rounds == "3" else rounds)
 
     built_in = images.benchmarks()
     names = []

@@ -146,7 +146,7 @@ class Result:
         self.exit_line = None           # n of the kernel's `E n`
         self.crash, self.warnings, self.log, self.boot_errors = [], [], [], []
         self.base = self.build = self.peak = None
-        self.started = self.entered = self.ended = None     # clock: QEMU's start, `I` line, `E` line
+        self.started = self.entered = self.ended = None     # clock: QEMU's start, `R` line, `E` line
         self.code = None                # QEMU's own exit code
         self.errors = ""                # QEMU's own standard error
         self.closed_output = False
@@ -353,7 +353,6 @@ class Machine:
         elif kind == "B":
             result.boot_errors.append(text)
         elif kind == "I":
-            result.entered = now
             for word in text.split():
                 key, _, value = word.partition("=")
                 if key == "base":
@@ -361,6 +360,7 @@ class Machine:
                 elif key == "build":
                     result.build = value
         elif kind == "R":
+            result.entered = now
             self.input_open = True
         elif kind == "P" and text.strip().isdigit():
             result.peak = int(text)

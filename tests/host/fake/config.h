@@ -5,5 +5,5 @@
 #include <stdbool.h>
 
 #define CONFIG_MAX_CPUS 64
-#define CONFIG_DEBUG 1
+#define CONFIG_DEBUG	1
 static const bool config_debug __attribute__((unused)) = true;

@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define arch_pt_root real_arch_pt_root
+#define arch_pt_root	    real_arch_pt_root
 #define arch_tlb_flush_page real_arch_tlb_flush_page
-#define arch_tlb_flush_all real_arch_tlb_flush_all
-#define arch_phys_to_virt real_arch_phys_to_virt
-#define arch_virt_to_phys real_arch_virt_to_phys
+#define arch_tlb_flush_all  real_arch_tlb_flush_all
+#define arch_phys_to_virt   real_arch_phys_to_virt
+#define arch_virt_to_phys   real_arch_virt_to_phys
 #include_next <arch/paging.h>
 #undef arch_pt_root
 #undef arch_tlb_flush_page

@@ -53,7 +53,7 @@ static inline uint32_t fake_preempt_count(void)
 	return fake_percpu.preempt_count;
 }
 
-#define percpu_read(field) (fake_this_cpu()->field)
+#define percpu_read(field)     (fake_this_cpu()->field)
 #define percpu_write(field, v) ((void)(fake_this_cpu()->field = (v)))
 
 static inline struct uk_thread *current_thread(void)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`tutti bench boot`: how long a machine takes to reach `main`.
+
+Two times of each kind of machine. From QEMU's start to the first byte of standard output, next to the yardstick's: the smallest PVH
+image that prints one line and exits (tests/yardstick), so the ratio leaves QEMU's own start out of the question. And from the
+kernel's first instruction to `main` by the guest's clock, which starts there. All kinds take turns; medians and minima are shown.
+"""
+
+import os
+import statistics
+import time
+
+from . import console, cpio, images, qemu
+from .console import Failure, progress, say
+
+COLUMNS = ("machine", "cpus", "memory", "first_byte_ms", "first_byte_min_ms", "to_main_ms", "to_main_min_ms")
+MACHINES = [("yardstick", 1, "64M"), ("tutti", 1, "64M"), ("tutti", 4, "64M"), ("tutti", 1, "16G")]
+PROGRAM = """
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+int main(void)
+{
+	struct timespec t;
+	char line[32];
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return write(1, line, (size_t)snprintf(line, sizeof(line), "%ld\\n", t.tv_sec * 1000000000 + t.tv_nsec)) < 0;
+}
+"""
+
+
+class FirstByte(qemu.Watcher):
+    def __init__(self):
+        self.at = None
+
+    def stdout(self, data):
+        if self.at is None:
+            self.at = time.monotonic()
+
+
+def yardstick(folder):
+    """Builds the yardstick; returns its path."""
+    source = os.path.join(images.ROOT, "tests", "yardstick", "yardstick")
+    output = os.path.join(folder, "yardstick")
+
+    def work():
+        images._tool(["gcc", "-m32", "-nostdlib", "-static", "-no-pie", "-Wl,-T," + source + ".lds", "-Wl,--build-id=none",
+                      source + ".S", "-o", output], "the yardstick does not build")
+        return [source + ".S", source + ".lds"]
+
+    images.step(output, ["yardstick"], [source + ".S", source + ".lds"], work)
+    return output
+
+
+def run_once(image, cpus, memory, opts):
+    watcher = FirstByte()
+    spec = qemu.Spec(image, cpus=cpus, memory=memory, alloc=None, sched=None, machine=opts.machine, accel=qemu.choose_accel(opts.accel),
+                     verbose=False, name="boot")
+    result = qemu.run(spec, cpio.archive([b"boot"], []), timeout=60, watcher=watcher)
+    if result.status != 0 or watcher.at is None:
+        raise Failure("bench boot: %s" % (result.reason or "status %d" % result.status))
+    text = bytes(result.stdout).decode("ascii", "replace").strip()
+    return (watcher.at - result.started) * 1e3, int(text) / 1e6 if text.isdigit() else None
+
+
+def bench_boot(opts, rounds):
+    kern = images.kernel(opts.config, opts.alloc_src)
+    folder = os.path.join(kern.folder, "boot")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "to_main.c")
+    if not os.path.isfile(path) or open(path, encoding="ascii").read() != PROGRAM:
+        images.write_file(path, PROGRAM.encode())
+    program = images.build(images.Program("to_main", [path], folder="boot"), kern)
+    stick = yardstick(folder)
+    times = {machine: [] for machine in MACHINES}
+    for number in range(rounds):
+        for machine in MACHINES:
+            progress("boot %s, %d CPUs, %s  (%d of %d)" % (machine + (number + 1, rounds)))
+            name, cpus, memory = machine
+            amount = int(memory[:-1]) << {"M": 20, "G": 30}[memory[-1]]
+            times[machine].append(run_once(stick if name == "yardstick" else program, cpus, amount, opts))
+    console.wipe()
+    console.out("\t".join(COLUMNS))
+    for machine in MACHINES:
+        first = [a for a, _ in times[machine]]
+        main = [b for _, b in times[machine] if b is not None]
+        console.out("%s\t%d\t%s\t%.1f\t%.1f\t%s\t%s" % (machine + (
+            statistics.median(first), min(first), "%.2f" % statistics.median(main) if main else "",
+            "%.2f" % min(main) if main else "")))
+    base, one = times[MACHINES[0]], times[MACHINES[1]]
+    say("first byte, tutti against the yardstick: %.2f (medians), %.2f (minima)" % (
+        statistics.median(a for a, _ in one) / statistics.median(a for a, _ in base), min(one)[0] / min(base)[0]))
+    say("to main, 4 CPUs against 1: %.2f (medians); 16G against 64M: %.2f" % tuple(
+        statistics.median(b for _, b in times[m]) / statistics.median(b for _, b in one) for m in MACHINES[2:]))
+    return 0
