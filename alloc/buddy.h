@@ -28,7 +28,7 @@ struct buddy_set {
 #define BUDDY_FREE 0x80
 #define BUDDY_USED 0x40
 
-/* Nothing is free in the new set. `meta`: units * BUDDY_META bytes, 8-byte aligned; `zeroed`: it is known to be zero. */
+/* Nothing is free in the new set. `meta`: units * BUDDY_META bytes, 8-byte aligned; `zeroed`: it is zero. */
 void buddy_set_init(struct buddy_set *s, __uptr first, uint32_t units, void *meta, bool zeroed);
 /* Index of a block of 2^order units or BUDDY_NONE. Caller serializes. */
 uint32_t buddy_set_get(struct buddy_set *s, unsigned order);

@@ -28,6 +28,6 @@ char *heap_reserve(size_t len, size_t align);
 /* The same, readable and writable, zero, charged. For an allocator's own tables. NULL: refused. */
 void *heap_tables(size_t len);
 
-/* Pages of the machine's memory; and those of them that a heap could still be charged for, less what mapping them takes. */
+/* Pages of the machine; and those that a heap could still be charged for, less what mapping them takes. */
 unsigned long heap_total_pages(void);
 unsigned long heap_free_pages(void);

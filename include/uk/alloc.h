@@ -4,8 +4,9 @@
  * it.
  *
  * Contract of every function that takes a `struct uk_alloc *`, unless it says otherwise:
- *	context		thread with a libc TLS block, preemption on, no spin lock and no mm lock held; may sleep. Never from an
- *			interrupt, a page fault or an RCU callback: those use pools (uk/allocpool.h) and frames.
+ *	context		thread with a libc TLS block, preemption on, no spin lock and no mm lock held; may sleep.
+ *			Never from an interrupt, a page fault or an RCU callback: those use pools (uk/allocpool.h)
+ *			and frames.
  *	locks		takes only the allocator's own.
  *	failure		NULL with errno = ENOMEM where there is no memory (sizes that overflow included).
  *	ownership	the caller owns the object until it gives it back to the same allocator, from any thread.
@@ -137,7 +138,7 @@ static inline void *uk_calloc(struct uk_alloc *a, __sz nmemb, __sz size)
 #define uk_do_zalloc(a, size) uk_do_calloc((a), 1, (size))
 #define uk_zalloc(a, size)    uk_calloc((a), 1, (size))
 
-/* Object of the new size with the old contents; NULL leaves the old object as it was. ptr NULL: malloc; size 0: free, NULL. */
+/* Object of the new size, old contents; NULL leaves the old one as it was. ptr NULL: malloc; size 0: free, NULL. */
 static inline void *uk_do_realloc(struct uk_alloc *a, void *ptr, __sz size)
 {
 	return a->realloc(a, ptr, size);

@@ -30,7 +30,7 @@ __ssz uk_alloc_maxalloc_ifpages(struct uk_alloc *a);
 /* Bytes of the object that may be used, at least what was asked for. Not in Unikraft. */
 __sz uk_usable_size_ifpages(const void *ptr);
 
-/* posix_memalign and realloc over a bare malloc and free (malloc_backend, free_backend): 16 bytes before each object. */
+/* posix_memalign and realloc over a bare malloc and free (malloc_backend, free_backend), with a 16-byte header. */
 void *uk_malloc_ifmalloc(struct uk_alloc *a, __sz size);
 void *uk_realloc_ifmalloc(struct uk_alloc *a, void *ptr, __sz size);
 int uk_posix_memalign_ifmalloc(struct uk_alloc *a, void **memptr, __sz align, __sz size);

@@ -13,13 +13,13 @@
 
 struct uk_allocpool;
 
-/* Bytes that a pool of obj_count objects needs at any base address. obj_align: a power of two. SIZE_MAX: more than there can be. */
+/* Bytes that obj_count objects need at any base address. obj_align: a power of two. SIZE_MAX: more than there can be. */
 __sz uk_allocpool_reqmem(unsigned int obj_count, __sz obj_len, __sz obj_align);
 
 /* Pool of (at least) obj_count objects on memory from `parent`, in parent's context. NULL, errno = ENOMEM. */
 struct uk_allocpool *uk_allocpool_alloc(struct uk_alloc *parent, unsigned int obj_count, __sz obj_len, __sz obj_align);
 
-/* Give a pool from uk_allocpool_alloc() back to its parent, in parent's context. All objects must have been returned. */
+/* Give a pool from uk_allocpool_alloc() back to its parent, in parent's context, with all objects returned. */
 void uk_allocpool_free(struct uk_allocpool *p);
 
 /* Pool on memory of the caller, with as many objects as fit. NULL with errno = ENOSPC if not even its head fits. */

@@ -73,7 +73,7 @@ static inline unsigned int uk_test_failures(void)
 #define _UK_TESTCASE_LABEL(suite, esac) _uk_testtab_##suite##_##esac
 #define _UK_TESTCASE_ADD(suite, esac)	_uk_testadd_##suite##_##esac
 
-/* Constructors run in order of priority; those below 101 belong to the system. Cases come before the suites that run them. */
+/* Constructors run in order of priority; below 101 is the system. Cases come before the suites that run them. */
 #define UK_TEST_PRIO_CASES    900
 #define UK_TEST_PRIO_CTORCALL 910
 #define UK_TEST_PRIO_EARLY    920

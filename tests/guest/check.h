@@ -114,13 +114,13 @@ static inline struct timespec check_after(clockid_t clock, int64_t ns)
 	return (struct timespec){ .tv_sec = at / 1000000000, .tv_nsec = at % 1000000000 };
 }
 
-/* How many rounds a storm makes: `rounds` in the test suite, in tests/torture as many as TUTTI_MINUTES asks for. */
+/* How many rounds a storm makes: `rounds` in the test suite; in tests/torture CHECK_TORTURE times that, for each minute. */
 static inline long check_rounds(long rounds)
 {
 #ifdef CHECK_TORTURE
 	const char *minutes = getenv("TUTTI_MINUTES");
 
-	return rounds * 30 * (minutes && atol(minutes) > 1 ? atol(minutes) : 1);
+	return rounds * CHECK_TORTURE * (minutes && atol(minutes) > 1 ? atol(minutes) : 1);
 #else
 	return rounds;
 #endif

@@ -312,11 +312,25 @@ static void out_of_memory(void)
 	printf("%zu MiB in all\n", got >> 20);
 }
 
+/* One direct jump, and nothing else, from the C name to the allocator's function. */
+static void one_jump(const void *name, const void *target)
+{
+	const unsigned char *code = name;
+	int32_t rel;
+
+	memcpy(&rel, code + 1, sizeof(rel));
+	CHECK(code[0] == 0xe9 && code + 5 + rel == (const unsigned char *)target);
+}
+
 int main(void)
 {
 	const struct tutti_allocator *chosen = allocator_chosen();
 
 	CHECK(chosen && allocator_find(chosen->name) == chosen);
+	one_jump((const void *)malloc, (const void *)chosen->malloc);
+	one_jump((const void *)free, (const void *)chosen->free);
+	one_jump((const void *)calloc, (const void *)chosen->calloc);
+	one_jump((const void *)realloc, (const void *)chosen->realloc);
 	a = uk_alloc_get_default();
 	CHECK(a && a == chosen->uk());
 	frees = strcmp(chosen->name, "region") != 0;
