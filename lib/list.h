@@ -14,9 +14,9 @@ struct list {
 	struct list *prev;
 };
 
-#define LIST_INIT(name)            \
-	{                          \
-		&(name), &(name)   \
+#define LIST_INIT(name)          \
+	{                        \
+		&(name), &(name) \
 	}
 
 static inline void list_init(struct list *l)
@@ -73,9 +73,9 @@ static inline struct list *list_pop(struct list *head)
 	return n;
 }
 
-#define list_entry(p, type, member) container_of(p, type, member)
+#define list_entry(p, type, member)    container_of(p, type, member)
 #define list_first(head, type, member) list_entry((head)->next, type, member)
-#define list_foreach(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
+#define list_foreach(it, head)	       for (struct list *it = (head)->next; it != (head); it = it->next)
 /* The body may take `it` off its list. */
 #define list_foreach_safe(it, tmp, head) \
 	for (struct list *it = (head)->next, *tmp = it->next; it != (head); it = tmp, tmp = it->next)

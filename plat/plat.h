@@ -24,14 +24,15 @@ struct plat_mem {
 #define PLAT_MEM_MAX 32
 
 struct plat_bootinfo {
-	const char *cmdline;		      /* kernel keys only, terminated; "" if none */
-	struct plat_mem mem[PLAT_MEM_MAX];    /* usable memory, page aligned, ascending, without image, archive, start info */
+	const char *cmdline; /* kernel keys only, terminated; "" if none */
+	struct plat_mem
+		mem[PLAT_MEM_MAX]; /* usable memory, page aligned, ascending, without image, archive, start info */
 	unsigned mem_count;
-	paddr_t initrd;			      /* initial archive (cpio), 0 if none; its pages are in no mem[] entry */
+	paddr_t initrd; /* initial archive (cpio), 0 if none; its pages are in no mem[] entry */
 	uint64_t initrd_len;
-	paddr_t image_phys;		      /* where the image was loaded */
-	paddr_t phys_top;		      /* end of the highest memory */
-	uint64_t tsc_entry;		      /* cycle counter at the first instruction of the kernel */
+	paddr_t image_phys; /* where the image was loaded */
+	paddr_t phys_top;   /* end of the highest memory */
+	uint64_t tsc_entry; /* cycle counter at the first instruction of the kernel */
 };
 
 const struct plat_bootinfo *plat_bootinfo(void);
@@ -51,8 +52,8 @@ void plat_cpus_start(void);
 void plat_cpus_poll(void);
 
 /* ---- phases, boot CPU, in this order ---- */
-void plat_early_init(void);   /* bootinfo, early console, trap tables; no memory needed */
-void plat_init(void);	      /* after mm_init(): ACPI, interrupt controllers, timer, clock, console input */
+void plat_early_init(void); /* bootinfo, early console, trap tables; no memory needed */
+void plat_init(void);	    /* after mm_init(): ACPI, interrupt controllers, timer, clock, console input */
 
 /* ---- interrupts between CPUs; any context ---- */
 enum plat_ipi { PLAT_IPI_RESCHEDULE, PLAT_IPI_SHOOTDOWN, PLAT_IPI_STOP };
@@ -88,7 +89,7 @@ size_t plat_console_read(void *buf, size_t len, bool *eof);
 void plat_log(char level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for any kind of line, never filtered: 'P' and what else the runner reads. */
 void plat_control_line(char kind, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-#define klog(...) plat_log('L', __VA_ARGS__)
+#define klog(...)  plat_log('L', __VA_ARGS__)
 #define kwarn(...) plat_log('W', __VA_ARGS__)
 
 /* ---- the end ---- */
@@ -105,13 +106,13 @@ void plat_boot_error(const char *fmt, ...) __attribute__((noreturn, format(print
 bool plat_entropy(void *buf, size_t len);
 
 /* Programmer's error in debug builds; memory safety in all. */
-#define UK_CHECK(x)                                                                    \
-	do {                                                                           \
-		if (unlikely(!(x)))                                                    \
+#define UK_CHECK(x)                                                                           \
+	do {                                                                                  \
+		if (unlikely(!(x)))                                                           \
 			plat_crash(NULL, "check failed: %s (%s:%d)", #x, __FILE__, __LINE__); \
 	} while (0)
-#define UK_ASSERT(x)                      \
-	do {                              \
-		if (config_debug)         \
-			UK_CHECK(x);      \
+#define UK_ASSERT(x)                 \
+	do {                         \
+		if (config_debug)    \
+			UK_CHECK(x); \
 	} while (0)

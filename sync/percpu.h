@@ -21,16 +21,16 @@
 struct uk_thread;
 
 struct percpu {
-	struct percpu *self;	    /* gs:0  [I] */
-	struct uk_thread *current;  /* gs:8  running thread */
-	uintptr_t kstack_top;	    /* gs:16 top of current's kernel stack, 16-byte aligned */
-	uintptr_t kstack_base;	    /* gs:24 its lowest address */
-	uint32_t preempt_count;	    /* gs:32 > 0: no involuntary switch, no sleeping */
-	uint32_t need_resched;	    /* gs:36 a switch is wanted when preempt_count is 0 again */
-	uint32_t idx;		    /* gs:40 [I] logical CPU number, 0 is the boot CPU */
-	uint32_t hw_id;		    /* gs:44 [I] local APIC id */
-	uint32_t in_irq;	    /* gs:48 depth of device/timer/IPI handlers (not faults) */
-	uint32_t online;	    /* gs:52 takes part in scheduling and shootdown */
+	struct percpu *self;	   /* gs:0  [I] */
+	struct uk_thread *current; /* gs:8  running thread */
+	uintptr_t kstack_top;	   /* gs:16 top of current's kernel stack, 16-byte aligned */
+	uintptr_t kstack_base;	   /* gs:24 its lowest address */
+	uint32_t preempt_count;	   /* gs:32 > 0: no involuntary switch, no sleeping */
+	uint32_t need_resched;	   /* gs:36 a switch is wanted when preempt_count is 0 again */
+	uint32_t idx;		   /* gs:40 [I] logical CPU number, 0 is the boot CPU */
+	uint32_t hw_id;		   /* gs:44 [I] local APIC id */
+	uint32_t in_irq;	   /* gs:48 depth of device/timer/IPI handlers (not faults) */
+	uint32_t online;	   /* gs:52 takes part in scheduling and shootdown */
 } __attribute__((aligned(64)));
 
 _Static_assert(offsetof(struct percpu, current) == 8, "assembly");
@@ -43,15 +43,18 @@ _Static_assert(offsetof(struct percpu, in_irq) == 48, "assembly");
 /* One element per possible CPU; element 0 is usable from the first C instruction on. Defined in sync/percpu.c. */
 extern struct percpu percpu_areas[];
 
-#define percpu_read(field)                                                                                     \
-	({                                                                                                     \
-		__typeof__(((struct percpu *)0)->field) percpu_v_;                                             \
-		__asm__ volatile("mov %%gs:%c1, %0" : "=r"(percpu_v_) : "i"(offsetof(struct percpu, field)) : "memory"); \
-		percpu_v_;                                                                                     \
+#define percpu_read(field)                                             \
+	({                                                             \
+		__typeof__(((struct percpu *)0)->field) percpu_v_;     \
+		__asm__ volatile("mov %%gs:%c1, %0"                    \
+				 : "=r"(percpu_v_)                     \
+				 : "i"(offsetof(struct percpu, field)) \
+				 : "memory");                          \
+		percpu_v_;                                             \
 	})
-#define percpu_write(field, v)                                                                                  \
-	({                                                                                                      \
-		__typeof__(((struct percpu *)0)->field) percpu_w_ = (v);                                        \
+#define percpu_write(field, v)                                                                                         \
+	({                                                                                                             \
+		__typeof__(((struct percpu *)0)->field) percpu_w_ = (v);                                               \
 		__asm__ volatile("mov %0, %%gs:%c1" ::"r"(percpu_w_), "i"(offsetof(struct percpu, field)) : "memory"); \
 	})
 

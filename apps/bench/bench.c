@@ -29,8 +29,8 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t all_ready;
 	pthread_cond_t released;
-	unsigned int ready;	/* [l] threads that wait at the gate */
-	bool open;		/* [l] */
+	unsigned int ready; /* [l] threads that wait at the gate */
+	bool open;	    /* [l] */
 	struct bench_thread threads[BENCH_MAX_THREADS];
 } gate = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -89,7 +89,7 @@ static void *bench_thread_main(void *arg)
 	pthread_mutex_unlock(&gate.lock);
 	bench_note_cpu(t);
 	gate.bench->run(t);
-	if (!gate.bench->finish) {	/* with one, *t has passed on to another thread by now */
+	if (!gate.bench->finish) { /* with one, *t has passed on to another thread by now */
 		bench_note_cpu(t);
 		t->finished = bench_now();
 	}

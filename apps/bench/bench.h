@@ -17,40 +17,40 @@
 #include <string.h>
 
 #define BENCH_MAX_THREADS 256
-#define BENCH_CACHE_LINE 128	/* two lines: adjacent-line prefetchers count as sharing too */
+#define BENCH_CACHE_LINE  128 /* two lines: adjacent-line prefetchers count as sharing too */
 
 struct bench_param {
-	const char *name;	/* option without the dashes */
-	long value;		/* default; after parsing, what was asked for */
-	bool scaled;		/* multiplied by --scale: it is what decides how long the run takes */
+	const char *name; /* option without the dashes */
+	long value;	  /* default; after parsing, what was asked for */
+	bool scaled;	  /* multiplied by --scale: it is what decides how long the run takes */
 	const char *help;
 };
 
 /* One per thread, alone on its cache lines: what a thread writes while it is measured is in here or on its stack. */
 struct bench_thread {
-	_Alignas(BENCH_CACHE_LINE) unsigned int index;	/* [I] */
-	unsigned int threads;				/* [I] */
-	uint64_t rng;					/* this thread's own from here on */
+	_Alignas(BENCH_CACHE_LINE) unsigned int index; /* [I] */
+	unsigned int threads;			       /* [I] */
+	uint64_t rng;				       /* this thread's own from here on */
 	uint64_t ops;
-	uint64_t finished;				/* ns of CLOCK_MONOTONIC */
+	uint64_t finished; /* ns of CLOCK_MONOTONIC */
 	unsigned long cpus[256 / (8 * sizeof(unsigned long))];
 	bool failed;
-	void *data;					/* the benchmark's own */
+	void *data; /* the benchmark's own */
 };
 
 struct bench {
 	const char *name;
 	const char *about;
-	struct bench_param *params;			/* ends with a NULL name */
-	void (*setup)(unsigned int threads);		/* before any thread exists, unmeasured; may be NULL */
-	void (*prepare)(struct bench_thread *t);	/* in the thread, unmeasured; may be NULL */
-	void (*run)(struct bench_thread *t);		/* in the thread, measured */
+	struct bench_param *params;		 /* ends with a NULL name */
+	void (*setup)(unsigned int threads);	 /* before any thread exists, unmeasured; may be NULL */
+	void (*prepare)(struct bench_thread *t); /* in the thread, unmeasured; may be NULL */
+	void (*run)(struct bench_thread *t);	 /* in the thread, measured */
 	/*
 	 * In main, measured; may be NULL. Where run() hands its struct bench_thread on to threads that it creates, this
 	 * waits for the last of them, and the clock stops when it returns.
 	 */
 	void (*finish)(unsigned int threads);
-	bool (*verify)(void);				/* in main, unmeasured: the whole run's check; may be NULL */
+	bool (*verify)(void); /* in main, unmeasured: the whole run's check; may be NULL */
 };
 
 /* Parses the arguments, runs, prints; returns main's exit status: 0 good, 1 the check failed, 2 usage. */
@@ -110,7 +110,7 @@ static inline bool bench_object_ok(const void *object, size_t size)
 		memcpy(&tail, (const char *)object + size - sizeof(tail), sizeof(tail));
 		return head == pattern && tail == pattern;
 	}
-	if (size >= sizeof(pattern)) {	/* the two copies overlap: the tail was written last */
+	if (size >= sizeof(pattern)) { /* the two copies overlap: the tail was written last */
 		memcpy(&tail, (const char *)object + size - sizeof(tail), sizeof(tail));
 		return tail == pattern;
 	}

@@ -25,10 +25,10 @@ static struct bench_param params[] = {
 };
 
 #define PARAM_OBJECTS params[0].value
-#define PARAM_SIZE ((size_t)params[1].value)
-#define PARAM_SWEEPS params[2].value
+#define PARAM_SIZE    ((size_t)params[1].value)
+#define PARAM_SWEEPS  params[2].value
 
-static unsigned char *handed_out[BENCH_MAX_THREADS];	/* [I] once the threads run, except for the owner's free */
+static unsigned char *handed_out[BENCH_MAX_THREADS]; /* [I] once the threads run, except for the owner's free */
 
 static void setup(unsigned int threads)
 {
@@ -60,7 +60,8 @@ static void run(struct bench_thread *t)
 
 static struct bench bench = {
 	.name = "cache-scratch",
-	.about = "passive false sharing: each thread frees an object of main's and works on its own (Hoard, ASPLOS 2000)",
+	.about =
+		"passive false sharing: each thread frees an object of main's and works on its own (Hoard, ASPLOS 2000)",
 	.params = params,
 	.setup = setup,
 	.run = run,

@@ -24,8 +24,8 @@ static struct bench_param params[] = {
 };
 
 #define PARAM_OBJECTS params[0].value
-#define PARAM_SIZE ((size_t)params[1].value)
-#define PARAM_SWEEPS params[2].value
+#define PARAM_SIZE    ((size_t)params[1].value)
+#define PARAM_SWEEPS  params[2].value
 
 static void run(struct bench_thread *t)
 {

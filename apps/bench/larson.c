@@ -33,11 +33,11 @@ static struct bench_param params[] = {
 	{ NULL, 0, false, NULL },
 };
 
-#define PARAM_OBJECTS params[0].value
-#define PARAM_MIN params[1].value
-#define PARAM_MAX params[2].value
+#define PARAM_OBJECTS	   params[0].value
+#define PARAM_MIN	   params[1].value
+#define PARAM_MAX	   params[2].value
 #define PARAM_REPLACEMENTS params[3].value
-#define PARAM_LIFETIME params[4].value
+#define PARAM_LIFETIME	   params[4].value
 
 struct slot {
 	void *object;
@@ -47,15 +47,15 @@ struct slot {
 struct chain {
 	_Alignas(BENCH_CACHE_LINE) struct bench_thread *thread;
 	struct slot *slots;
-	long left;		/* replacements not yet done */
+	long left; /* replacements not yet done */
 };
 
 static struct {
 	struct chain chains[BENCH_MAX_THREADS];
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
-	unsigned int running;	/* [l] chains */
-	unsigned int count;	/* [I] */
+	unsigned int running; /* [l] chains */
+	unsigned int count;   /* [I] */
 } larson = { .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER };
 
 static void new_object(struct slot *slot, uint64_t *rng)
@@ -121,7 +121,7 @@ static void *generation(void *arg)
 			_exit(1);
 		}
 		pthread_detach(successor);
-		return NULL;	/* chain and t are the successor's */
+		return NULL; /* chain and t are the successor's */
 	}
 	pthread_mutex_lock(&larson.lock);
 	if (--larson.running == 0)
@@ -166,7 +166,8 @@ static bool verify(void)
 
 static struct bench bench = {
 	.name = "larson",
-	.about = "a server: threads come and go and free what their predecessors allocated (Larson and Krishnan, ISMM 1998)",
+	.about =
+		"a server: threads come and go and free what their predecessors allocated (Larson and Krishnan, ISMM 1998)",
 	.params = params,
 	.setup = setup,
 	.run = run,

@@ -20,7 +20,7 @@ static struct bench_param params[] = {
 	{ NULL, 0, false, NULL },
 };
 
-#define PARAM_SIZE ((size_t)params[0].value)
+#define PARAM_SIZE  ((size_t)params[0].value)
 #define PARAM_PAIRS params[1].value
 
 static void pairs(struct bench_thread *t, long count)

@@ -28,13 +28,13 @@ static struct bench_param params[] = {
 };
 
 #define PARAM_SEQUENCES params[0].value
-#define PARAM_BLOCKS params[1].value
-#define PARAM_HEAD params[2].value
-#define PARAM_MIN ((size_t)params[3].value)
-#define PARAM_MAX ((size_t)params[4].value)
+#define PARAM_BLOCKS	params[1].value
+#define PARAM_HEAD	params[2].value
+#define PARAM_MIN	((size_t)params[3].value)
+#define PARAM_MAX	((size_t)params[4].value)
 
 struct block {
-	void *object;	/* NULL once freed */
+	void *object; /* NULL once freed */
 	size_t size;
 };
 
@@ -60,7 +60,7 @@ static size_t random_size(uint64_t *rng)
 
 		if (bench_random(rng) % 100 >= 100 * draw / range)
 			return PARAM_MIN + draw;
-		range = draw;	/* at least 1: a draw of 0 has returned */
+		range = draw; /* at least 1: a draw of 0 has returned */
 	}
 }
 
@@ -84,7 +84,7 @@ static bool resize(struct block *block)
 	block->object = realloc(before, block->size);
 	if (!block->object)
 		return false;
-	if (block->size >= sizeof(now) && old >= 2 * sizeof(now)) {	/* the contents came along */
+	if (block->size >= sizeof(now) && old >= 2 * sizeof(now)) { /* the contents came along */
 		memcpy(&now, block->object, sizeof(now));
 		ok = ok && now == head;
 	}
@@ -144,7 +144,7 @@ static void run(struct bench_thread *t)
 	long first, n, count = bench_share(PARAM_SEQUENCES, t->index, t->threads, &first);
 
 	for (n = first; n < first + count; n++) {
-		sequence(t, t->data, (uint64_t)n * 0x9e3779b97f4a7c15ULL + 1);	/* the same whoever runs it */
+		sequence(t, t->data, (uint64_t)n * 0x9e3779b97f4a7c15ULL + 1); /* the same whoever runs it */
 		bench_note_cpu(t);
 	}
 }

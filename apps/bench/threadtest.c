@@ -21,8 +21,8 @@ static struct bench_param params[] = {
 };
 
 #define PARAM_OBJECTS params[0].value
-#define PARAM_SIZE ((size_t)params[1].value)
-#define PARAM_ROUNDS params[2].value
+#define PARAM_SIZE    ((size_t)params[1].value)
+#define PARAM_ROUNDS  params[2].value
 
 static void one_round(struct bench_thread *t, void **list, long objects)
 {

@@ -15,9 +15,9 @@
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t turned;
-	long turn;	/* [l] the CPU whose line comes next */
-	long cpus;	/* [I] */
-	int failed;	/* [l] */
+	long turn;  /* [l] the CPU whose line comes next */
+	long cpus;  /* [I] */
+	int failed; /* [l] */
 } hello = { .lock = PTHREAD_MUTEX_INITIALIZER, .turned = PTHREAD_COND_INITIALIZER };
 
 static void *say_hello(void *arg)

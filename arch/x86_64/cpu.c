@@ -21,7 +21,7 @@
 #define XSAVE_HEADER 512
 #define FXSAVE_SIZE  512
 
-bool arch_fsgsbase; /* [I] read by context.S */
+bool arch_fsgsbase;  /* [I] read by context.S */
 bool arch_has_xsave; /* [I] read by context.S; without it FXSAVE serves */
 
 static struct {

@@ -85,10 +85,10 @@ static inline void uk_spin_unlock_irq(struct uk_spinlock *l)
 }
 
 /* `flags` is an lvalue of type unsigned long. */
-#define uk_spin_lock_irqsave(l, flags)         \
-	do {                                   \
-		(flags) = arch_irq_save();     \
-		uk_spin_lock(l);               \
+#define uk_spin_lock_irqsave(l, flags)     \
+	do {                               \
+		(flags) = arch_irq_save(); \
+		uk_spin_lock(l);           \
 	} while (0)
 
 #define uk_spin_unlock_irqrestore(l, flags) uk_spin_unlock_irqrestore_((l), (flags))
@@ -99,11 +99,11 @@ static inline void uk_spin_unlock_irqrestore_(struct uk_spinlock *l, unsigned lo
 	preempt_enable();
 }
 
-#define uk_spin_trylock_irqsave(l, flags)                     \
-	({                                                    \
-		(flags) = arch_irq_save();                    \
-		int spin_got_ = uk_spin_trylock(l);           \
-		if (!spin_got_)                               \
-			arch_irq_restore(flags);              \
-		spin_got_;                                    \
+#define uk_spin_trylock_irqsave(l, flags)           \
+	({                                          \
+		(flags) = arch_irq_save();          \
+		int spin_got_ = uk_spin_trylock(l); \
+		if (!spin_got_)                     \
+			arch_irq_restore(flags);    \
+		spin_got_;                          \
 	})

@@ -64,7 +64,7 @@ int main(void)
 	for (i = 0; i < 8; i++)
 		check_join(threads[i]);
 	threads[0] = check_spawn(stay, NULL);
-	for (i = 0; i < 3 * cpus; i++) {	/* moved by another thread, while it runs */
+	for (i = 0; i < 3 * cpus; i++) { /* moved by another thread, while it runs */
 		CPU_ZERO(&set);
 		CPU_SET(i % cpus, &set);
 		CHECK_OK(pthread_setaffinity_np(threads[0], sizeof(set), &set));

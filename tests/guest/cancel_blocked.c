@@ -21,7 +21,7 @@ static bool have_pipe;
 static void cleanup(void *arg)
 {
 	if (arg)
-		CHECK_OK(pthread_mutex_unlock(arg));	/* fails unless it is held: errorcheck */
+		CHECK_OK(pthread_mutex_unlock(arg)); /* fails unless it is held: errorcheck */
 	atomic_fetch_add(&cleaned, 1);
 }
 
@@ -140,7 +140,7 @@ int main(void)
 		for (i = 0; i < sizeof(victims) / sizeof(victims[0]); i++)
 			cancel(victims[i], round & 1);
 	CHECK_OK(pthread_mutex_trylock(&lock));
-	CHECK_OK(pthread_cancel(sleeper));	/* joining failed, it was not lost */
+	CHECK_OK(pthread_cancel(sleeper)); /* joining failed, it was not lost */
 	CHECK(check_join(sleeper) == PTHREAD_CANCELED);
 	return 0;
 }

@@ -31,7 +31,7 @@ static void *disabled(void *arg)
 	atomic_store(&stage, 1);
 	while (atomic_load(&stage) != 2)
 		sched_yield();
-	pthread_testcancel();		/* cancelled by now, and nothing of it must happen */
+	pthread_testcancel(); /* cancelled by now, and nothing of it must happen */
 	nanosleep(&nap, NULL);
 	atomic_store(&stage, 3);
 	CHECK_OK(pthread_setcancelstate(old, NULL));
@@ -95,7 +95,7 @@ int main(void)
 		thread = check_spawn(finishes, &stage);
 		while (atomic_load(&stage) != 1)
 			sched_yield();
-		CHECK_OK(pthread_cancel(thread));	/* too late or not: no error */
+		CHECK_OK(pthread_cancel(thread)); /* too late or not: no error */
 		check_join(thread);
 
 		atomic_store(&order, 0);

@@ -17,6 +17,6 @@ int main(void)
 		}
 	}
 	CHECK_EQ(n, 0);
-	CHECK_EQ(read(0, buffer, 1), 0);	/* the end stays the end */
+	CHECK_EQ(read(0, buffer, 1), 0); /* the end stays the end */
 	return 0;
 }

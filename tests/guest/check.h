@@ -20,8 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
-__attribute__((noreturn, cold, noinline, unused, format(printf, 3, 4))) static void check_failed(const char *file, int line,
-										  const char *format, ...)
+__attribute__((noreturn, cold, noinline, unused, format(printf, 3, 4))) static void check_failed(const char *file,
+												 int line,
+												 const char *format,
+												 ...)
 {
 	char text[512];
 	va_list args;
@@ -38,30 +40,29 @@ __attribute__((noreturn, cold, noinline, unused, format(printf, 3, 4))) static v
 	_exit(1);
 }
 
-#define CHECK(condition) \
-	((condition) ? (void)0 : check_failed(__FILE__, __LINE__, "%s (errno %d)", #condition, errno))
+#define CHECK(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, "%s (errno %d)", #condition, errno))
 
 /* For functions that return 0 or an error number: the pthread ones. */
-#define CHECK_OK(call) \
-	do { \
-		int check_error_ = (call); \
-		if (check_error_ != 0) \
+#define CHECK_OK(call)                                                                         \
+	do {                                                                                   \
+		int check_error_ = (call);                                                     \
+		if (check_error_ != 0)                                                         \
 			check_failed(__FILE__, __LINE__, "%s: error %d", #call, check_error_); \
 	} while (0)
 
-#define CHECK_EQ(left, right) \
-	do { \
-		long long check_left_ = (long long)(left), check_right_ = (long long)(right); \
-		if (check_left_ != check_right_) \
-			check_failed(__FILE__, __LINE__, "%s is %lld, not %s = %lld (errno %d)", #left, check_left_, #right, \
-				     check_right_, errno); \
+#define CHECK_EQ(left, right)                                                                                        \
+	do {                                                                                                         \
+		long long check_left_ = (long long)(left), check_right_ = (long long)(right);                        \
+		if (check_left_ != check_right_)                                                                     \
+			check_failed(__FILE__, __LINE__, "%s is %lld, not %s = %lld (errno %d)", #left, check_left_, \
+				     #right, check_right_, errno);                                                   \
 	} while (0)
 
 /* Returns -1 with errno `error`. */
-#define CHECK_ERRNO(call, error) \
-	do { \
-		errno = 0; \
-		if ((long long)(call) != -1 || errno != (error)) \
+#define CHECK_ERRNO(call, error)                                                                        \
+	do {                                                                                            \
+		errno = 0;                                                                              \
+		if ((long long)(call) != -1 || errno != (error))                                        \
 			check_failed(__FILE__, __LINE__, "%s: errno %d, not %s", #call, errno, #error); \
 	} while (0)
 

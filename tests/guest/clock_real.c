@@ -17,8 +17,8 @@ int main(void)
 	int i;
 
 	real = check_clock(CLOCK_REALTIME);
-	CHECK(real > 1672531200LL * 1000000000);	/* 2023 */
-	CHECK(real < 7258118400LL * 1000000000);	/* 2200 */
+	CHECK(real > 1672531200LL * 1000000000); /* 2023 */
+	CHECK(real < 7258118400LL * 1000000000); /* 2200 */
 	CHECK(time(NULL) >= real / 1000000000);
 	CHECK_EQ(gettimeofday(&tv, NULL), 0);
 	CHECK((int64_t)tv.tv_sec * 1000000 + tv.tv_usec >= real / 1000);
@@ -35,7 +35,7 @@ int main(void)
 			low = between - after;
 		if (between - before < high)
 			high = between - before;
-		CHECK(low <= high + 1000);	/* 1 us for rounding */
+		CHECK(low <= high + 1000); /* 1 us for rounding */
 		nanosleep(&nap, NULL);
 	}
 	cpu = check_clock(CLOCK_THREAD_CPUTIME_ID);

@@ -66,7 +66,7 @@ int main(void)
 	CHECK_EQ(text[0], 'x');
 	CHECK_EQ(close(fd), 0);
 	CHECK_ERRNO(read(fd, text, 1), EBADF);
-	CHECK_EQ(open("three_lines.txt", O_RDONLY), fd);	/* relative to the root; the lowest number is used again */
+	CHECK_EQ(open("three_lines.txt", O_RDONLY), fd); /* relative to the root; the lowest number is used again */
 	CHECK_EQ(close(fd), 0);
 	CHECK_EQ(close(other), 0);
 

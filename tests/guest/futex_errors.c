@@ -24,16 +24,16 @@ int main(void)
 	CHECK_EQ(futex(&a, FUTEX_REQUEUE | FUTEX_PRIVATE, 1, (void *)1, &b, 0), 0);
 	CHECK_EQ(futex(&a, 77, 0, NULL, NULL, 0), -ENOSYS);
 
-	before = check_clock(CLOCK_MONOTONIC);		/* WAIT: a relative time */
+	before = check_clock(CLOCK_MONOTONIC); /* WAIT: a relative time */
 	CHECK_EQ(futex(&a, FUTEX_WAIT | FUTEX_PRIVATE, 5, &some, NULL, 0), -ETIMEDOUT);
 	CHECK(check_clock(CLOCK_MONOTONIC) - before >= 3000000);
-	at = check_after(CLOCK_MONOTONIC, 3000000);	/* WAIT_BITSET: an absolute one */
+	at = check_after(CLOCK_MONOTONIC, 3000000); /* WAIT_BITSET: an absolute one */
 	CHECK_EQ(futex(&a, FUTEX_WAIT_BITSET | FUTEX_PRIVATE, 5, &at, NULL, ~0u), -ETIMEDOUT);
 	CHECK(check_clock(CLOCK_MONOTONIC) >= (int64_t)at.tv_sec * 1000000000 + at.tv_nsec);
 	at = check_after(CLOCK_REALTIME, 3000000);
 	CHECK_EQ(futex(&a, FUTEX_WAIT_BITSET | FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME, 5, &at, NULL, ~0u), -ETIMEDOUT);
 	CHECK(check_clock(CLOCK_REALTIME) >= (int64_t)at.tv_sec * 1000000000 + at.tv_nsec);
-	at = (struct timespec){ 0, 1 };			/* long past */
+	at = (struct timespec){ 0, 1 }; /* long past */
 	CHECK_EQ(futex(&a, FUTEX_WAIT_BITSET | FUTEX_PRIVATE, 5, &at, NULL, ~0u), -ETIMEDOUT);
 	CHECK_EQ(atomic_load(&a), 5);
 	return 0;

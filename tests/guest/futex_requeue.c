@@ -48,7 +48,7 @@ int main(void)
 	int i;
 
 	for (round = 0; round < rounds; round++) {
-		start(threads, false);	/* by ones and twos */
+		start(threads, false); /* by ones and twos */
 		for (count = 0; count < THREADS; count += n) {
 			n = futex_wake(&first, 1 + (uint32_t)(count & 1));
 			CHECK(n >= 0 && n <= 1 + (count & 1));
@@ -57,7 +57,7 @@ int main(void)
 		}
 		join(threads);
 
-		start(threads, true);	/* each by its own bit, in reverse order */
+		start(threads, true); /* each by its own bit, in reverse order */
 		for (i = THREADS - 1; i >= 0; i--)
 			while ((n = futex(&first, FUTEX_WAKE_BITSET | FUTEX_PRIVATE, 1000, NULL, NULL, 1u << i)) != 1) {
 				CHECK_EQ(n, 0);
@@ -65,7 +65,7 @@ int main(void)
 			}
 		join(threads);
 
-		start(threads, false);	/* all moved, none woken; then woken there */
+		start(threads, false); /* all moved, none woken; then woken there */
 		for (moved = 0; moved < THREADS; moved += n) {
 			n = futex(&first, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE, 0, (void *)1000, &second, 0);
 			CHECK(n >= 0);
@@ -86,7 +86,7 @@ int main(void)
 		CHECK(there > THREADS / 2);
 		join(threads);
 
-		start(threads, false);	/* one woken, the others moved: a broadcast */
+		start(threads, false); /* one woken, the others moved: a broadcast */
 		while (atomic_load(&returned) < THREADS) {
 			n = futex(&first, FUTEX_REQUEUE | FUTEX_PRIVATE, 1, (void *)1000, &second, 0);
 			CHECK(n >= 0);

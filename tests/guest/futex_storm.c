@@ -43,7 +43,8 @@ static void *waker(void *arg)
 	uint64_t rng = 1111 + (uint64_t)(uintptr_t)arg;
 
 	while (atomic_load(&waiters_left) > 0) {
-		_Atomic uint32_t *from = &words[check_random(&rng) % WORDS].word, *to = &words[check_random(&rng) % WORDS].word;
+		_Atomic uint32_t *from = &words[check_random(&rng) % WORDS].word,
+				 *to = &words[check_random(&rng) % WORDS].word;
 		long n;
 
 		switch (check_random(&rng) % 4) {
@@ -55,7 +56,7 @@ static void *waker(void *arg)
 			CHECK(n >= 0);
 			atomic_fetch_add(&woken, n);
 			break;
-		case 2:	/* wakes none: its result is the number moved */
+		case 2: /* wakes none: its result is the number moved */
 			CHECK(futex(from, FUTEX_REQUEUE | FUTEX_PRIVATE, 0, (void *)2, to, 0) >= 0);
 			break;
 		case 3:

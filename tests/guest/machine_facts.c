@@ -38,7 +38,7 @@ int main(void)
 	for (i = 0; i < sizeof(b); i++)
 		counts[b[i]]++;
 	for (i = 0; i < 256; i++)
-		CHECK(counts[i] < 80);	/* 16 expected; 80 by chance: never */
+		CHECK(counts[i] < 80); /* 16 expected; 80 by chance: never */
 	CHECK_ERRNO(getrandom(a, 1, 0xffff), EINVAL);
 	CHECK_ERRNO(syscall(4000), ENOSYS);
 	return 0;

@@ -24,7 +24,8 @@ static void check_fill(const unsigned char *p, size_t size, unsigned char seed)
 
 int main(void)
 {
-	static const size_t sizes[] = { 0, 1, 7, 8, 15, 16, 17, 31, 33, 100, 255, 1000, 4095, 4096, 4097, 10000, 65536, 300000 };
+	static const size_t sizes[] = { 0,   1,	  7,	8,    15,   16,	  17,	 31,	33,
+					100, 255, 1000, 4095, 4096, 4097, 10000, 65536, 300000 };
 	enum { SIZES = sizeof(sizes) / sizeof(sizes[0]) };
 	unsigned char *all[SIZES], *p, *q;
 	size_t i, n, alignment;
@@ -32,7 +33,7 @@ int main(void)
 
 	for (i = 0; i < SIZES; i++) {
 		all[i] = malloc(sizes[i]);
-		CHECK(all[i]);			/* malloc(0) is an object of its own here */
+		CHECK(all[i]); /* malloc(0) is an object of its own here */
 		CHECK_EQ((uintptr_t)all[i] % (sizes[i] >= 16 ? 16 : 8), 0);
 		CHECK(malloc_usable_size(all[i]) >= sizes[i]);
 		fill(all[i], sizes[i], (unsigned char)i);
@@ -48,7 +49,7 @@ int main(void)
 		CHECK(p);
 		memset(p, 0xff, sizes[i]);
 		free(p);
-		p = calloc(sizes[i], 1);	/* likely the same memory, and zero again */
+		p = calloc(sizes[i], 1); /* likely the same memory, and zero again */
 		CHECK(p);
 		for (n = 0; n < sizes[i]; n++)
 			CHECK_EQ(p[n], 0);
@@ -63,7 +64,7 @@ int main(void)
 	p = realloc(NULL, 1);
 	CHECK(p);
 	fill(p, 1, 3);
-	for (i = 1; i < SIZES; i++) {		/* grow through all sizes, then shrink */
+	for (i = 1; i < SIZES; i++) { /* grow through all sizes, then shrink */
 		p = realloc(p, sizes[i]);
 		CHECK(p);
 		check_fill(p, i > 1 ? sizes[i - 1] : 1, 3);
@@ -90,7 +91,7 @@ int main(void)
 			check_fill(out, sizes[i], 9);
 			check_fill(p, sizes[i], 10);
 			CHECK(malloc_usable_size(out) >= sizes[i]);
-			out = realloc(out, sizes[i] + 1000);	/* an aligned object may be resized and freed as any */
+			out = realloc(out, sizes[i] + 1000); /* an aligned object may be resized and freed as any */
 			CHECK(out);
 			check_fill(out, sizes[i], 9);
 			free(out);

@@ -15,8 +15,9 @@ static size_t hidden(size_t n)
 int main(void)
 {
 	static const size_t sizes[] = {
-		SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 15, SIZE_MAX - 4095, SIZE_MAX - 4096, SIZE_MAX - 4100, SIZE_MAX - 65536,
-		SIZE_MAX / 2, SIZE_MAX / 2 + 1, PTRDIFF_MAX, (size_t)1 << 62, (size_t)1 << 48, (size_t)1 << 47,
+		SIZE_MAX,	 SIZE_MAX - 1,	   SIZE_MAX - 15,   SIZE_MAX - 4095,  SIZE_MAX - 4096,
+		SIZE_MAX - 4100, SIZE_MAX - 65536, SIZE_MAX / 2,    SIZE_MAX / 2 + 1, PTRDIFF_MAX,
+		(size_t)1 << 62, (size_t)1 << 48,  (size_t)1 << 47,
 	};
 	unsigned char *keep = malloc(100), *p;
 	size_t i, n;
@@ -47,7 +48,7 @@ int main(void)
 	CHECK(!calloc(hidden((size_t)1 << 32), hidden((size_t)1 << 32)) && errno == ENOMEM);
 	errno = 0;
 	CHECK(!calloc(hidden(3), hidden(SIZE_MAX / 3 + 1)) && errno == ENOMEM);
-	for (i = 0; i < 1000; i++) {	/* and life goes on */
+	for (i = 0; i < 1000; i++) { /* and life goes on */
 		p = malloc(i);
 		CHECK(p);
 		memset(p, 1, i);

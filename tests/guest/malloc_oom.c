@@ -24,7 +24,7 @@ static long exhaust(size_t size, struct object **all)
 		if (!o)
 			break;
 		memset(o, (int)(count & 0xff), size);
-		o->next = NULL;		/* oldest first, as they will be freed */
+		o->next = NULL; /* oldest first, as they will be freed */
 		o->size = size;
 		*last = o;
 		last = &o->next;
@@ -65,12 +65,12 @@ int main(void)
 		bool frees;
 
 		if (i == 0)
-			CHECK(count >= 50);	/* 32 MiB hold more than 3 MiB of heap */
-		snprintf(text, sizeof(text), "%zu", sizes[i]);	/* libc works on in this state */
+			CHECK(count >= 50);		       /* 32 MiB hold more than 3 MiB of heap */
+		snprintf(text, sizeof(text), "%zu", sizes[i]); /* libc works on in this state */
 		CHECK_EQ(strtoul(text, NULL, 10), sizes[i]);
 		CHECK_EQ(release(all, true), count);
 		if (count == 0)
-			break;			/* region: used up for good by the first round */
+			break; /* region: used up for good by the first round */
 		second = exhaust(sizes[i], &again);
 		frees = second > 0;
 		CHECK_EQ(release(again, true), second);

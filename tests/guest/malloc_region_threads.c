@@ -17,7 +17,8 @@ static void *allocate(void *arg)
 	for (i = 0; i < OBJECTS; i++) {
 		size_t size = 1 + check_random(&rng) % 500, alignment = (size_t)16 << check_random(&rng) % 5;
 
-		objects[id][i] = i & 1 ? malloc(size) : aligned_alloc(alignment, (size + alignment - 1) & ~(alignment - 1));
+		objects[id][i] = i & 1 ? malloc(size)
+				       : aligned_alloc(alignment, (size + alignment - 1) & ~(alignment - 1));
 		CHECK(objects[id][i]);
 		CHECK_EQ((uintptr_t)objects[id][i] % (i & 1 ? 8 : alignment), 0);
 		sizes[id][i] = size;

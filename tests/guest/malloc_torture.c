@@ -14,7 +14,7 @@
 enum { THREADS = 6, SLOTS = 256, GENERATIONS = 3 };
 
 struct object {
-	size_t size;		/* of the whole, this included */
+	size_t size; /* of the whole, this included */
 	uint64_t seed;
 	unsigned char bytes[];
 };
@@ -43,8 +43,8 @@ static void verify(const struct object *o, size_t upto)
 	for (i = 0; i + 8 <= n; i += 8, word += 0x9e3779b97f4a7c15ULL) {
 		memcpy(&there, o->bytes + i, 8);
 		if (there != word)
-			check_failed(__FILE__, __LINE__, "object %p of %zu bytes: overwritten at %zu: %#llx", (const void *)o,
-				     o->size, i, (unsigned long long)there);
+			check_failed(__FILE__, __LINE__, "object %p of %zu bytes: overwritten at %zu: %#llx",
+				     (const void *)o, o->size, i, (unsigned long long)there);
 	}
 	if (n == whole)
 		for (; i < n; i++)
@@ -126,7 +126,7 @@ static void *torture(void *arg)
 			o = allocate(size, &rng);
 		fill(o, size, check_random(&rng));
 		if (!atomic_compare_exchange_strong(slot, &expected, o)) {
-			verify(o, o->size);	/* somebody else was here */
+			verify(o, o->size); /* somebody else was here */
 			free(o);
 		}
 	}

@@ -44,32 +44,32 @@ int main(void)
 	CHECK(all_bytes(p + 8 * page, 8 * page, 0));
 	CHECK(all_bytes(p + 16 * page, 48 * page, 0x5a));
 
-	CHECK_EQ(munmap(p + 20 * page, 4 * page), 0);		/* a hole; both sides stay */
+	CHECK_EQ(munmap(p + 20 * page, 4 * page), 0); /* a hole; both sides stay */
 	CHECK(all_bytes(p + 16 * page, 4 * page, 0x5a));
 	CHECK(all_bytes(p + 24 * page, 40 * page, 0x5a));
-	q = map(p + 20 * page, 4 * page, rw, MAP_FIXED);	/* the hole filled with zeros */
+	q = map(p + 20 * page, 4 * page, rw, MAP_FIXED); /* the hole filled with zeros */
 	CHECK(q == p + 20 * page);
 	CHECK(all_bytes(q, 4 * page, 0));
-	q = map(p + 30 * page, 2 * page, rw, MAP_FIXED);	/* over what was there */
+	q = map(p + 30 * page, 2 * page, rw, MAP_FIXED); /* over what was there */
 	CHECK(q == p + 30 * page && all_bytes(q, 2 * page, 0));
 	CHECK(all_bytes(p + 32 * page, 32 * page, 0x5a));
 
 	CHECK_EQ(mprotect(p + 32 * page, 16 * page, PROT_READ), 0);
 	CHECK(all_bytes(p + 32 * page, 16 * page, 0x5a));
 	CHECK_EQ(mprotect(p + 36 * page, 4 * page, PROT_NONE), 0);
-	CHECK_EQ(mprotect(p + 32 * page, 16 * page, rw), 0);	/* over pieces of different protection */
-	CHECK(all_bytes(p + 32 * page, 16 * page, 0x5a));	/* nothing was lost */
+	CHECK_EQ(mprotect(p + 32 * page, 16 * page, rw), 0); /* over pieces of different protection */
+	CHECK(all_bytes(p + 32 * page, 16 * page, 0x5a));    /* nothing was lost */
 	memset(p + 32 * page, 1, 16 * page);
 	CHECK_EQ(munmap(p, 64 * page), 0);
-	CHECK_EQ(munmap(p, 64 * page), 0);			/* nothing there: not an error */
+	CHECK_EQ(munmap(p, 64 * page), 0); /* nothing there: not an error */
 
-	q = map((void *)0x3d692000000, 32 << 20, PROT_NONE, MAP_NORESERVE);	/* a free hint is honoured */
+	q = map((void *)0x3d692000000, 32 << 20, PROT_NONE, MAP_NORESERVE); /* a free hint is honoured */
 	CHECK(q == (void *)0x3d692000000);
-	CHECK_EQ(mprotect(q + (1 << 20), 1 << 20, rw), 0);			/* and committed in pieces */
+	CHECK_EQ(mprotect(q + (1 << 20), 1 << 20, rw), 0); /* and committed in pieces */
 	CHECK(all_bytes(q + (1 << 20), 1 << 20, 0));
 	memset(q + (1 << 20), 7, 1 << 20);
 	CHECK_EQ(munmap(q, 32 << 20), 0);
-	q = map((void *)0x7f0000000123, page, rw, 0);	/* a hint that is no page: rounded or not, never an error */
+	q = map((void *)0x7f0000000123, page, rw, 0); /* a hint that is no page: rounded or not, never an error */
 	CHECK_EQ(munmap(q, page), 0);
 
 	p = map(NULL, huge, PROT_NONE, MAP_NORESERVE);
@@ -84,15 +84,16 @@ int main(void)
 	CHECK_EQ(munmap(q, huge), 0);
 
 	CHECK(mmap(NULL, 0, rw, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL);
-	CHECK(mmap((void *)123, page, rw, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED && errno == EINVAL);
+	CHECK(mmap((void *)123, page, rw, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED &&
+	      errno == EINVAL);
 	CHECK(mmap(NULL, (size_t)1 << 62, rw, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED &&
 	      errno == ENOMEM);
 	CHECK(mmap(NULL, page, rw, MAP_PRIVATE, -1, 0) == MAP_FAILED && errno == EBADF);
 	p = map(NULL, 4 * page, rw, 0);
 	CHECK_ERRNO(munmap(p + 1, page), EINVAL);
 	CHECK_ERRNO(munmap(p, 0), EINVAL);
-	CHECK_ERRNO(syscall(SYS_mprotect, p + 1, page, rw), EINVAL);	/* libc's function rounds */
+	CHECK_ERRNO(syscall(SYS_mprotect, p + 1, page, rw), EINVAL); /* libc's function rounds */
 	CHECK_EQ(munmap(p + page, page), 0);
-	CHECK_ERRNO(mprotect(p, 3 * page, rw), ENOMEM);		/* there is a hole in it */
+	CHECK_ERRNO(mprotect(p, 3 * page, rw), ENOMEM); /* there is a hole in it */
 	return 0;
 }

@@ -13,7 +13,7 @@ enum { MAX = 64 };
 
 static volatile unsigned char *target;
 static struct {
-	_Alignas(64) atomic_long question;	/* odd: the byte is there; even: it must be 0 */
+	_Alignas(64) atomic_long question; /* odd: the byte is there; even: it must be 0 */
 	atomic_long answers;
 	atomic_int stop;
 } talk;
@@ -29,7 +29,7 @@ static void *reader(void *arg)
 		if (atomic_load(&talk.stop))
 			return NULL;
 		if (question == seen) {
-			(void)target[64];	/* keeps the translation */
+			(void)target[64]; /* keeps the translation */
 			continue;
 		}
 		CHECK_EQ(target[64], question & 1 ? (unsigned char)(question | 1) : 0);
@@ -66,7 +66,7 @@ int main(void)
 		CHECK_EQ(madvise((void *)target, 4096, MADV_DONTNEED), 0);
 		other = mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 		CHECK(other != MAP_FAILED);
-		memset(other, 0xee, 4 * 4096);	/* likely the very frame */
+		memset(other, 0xee, 4 * 4096); /* likely the very frame */
 		ask(2 * round + 2, cpus - 1);
 		CHECK_EQ(munmap(other, 4 * 4096), 0);
 	}

@@ -28,7 +28,7 @@ static unsigned long hold_general(unsigned long v, unsigned long loops)
 	unsigned long bad = 0;
 
 	__asm__ volatile(
-		"sub $256, %%rsp\n"	/* below the compiler's own red zone */
+		"sub $256, %%rsp\n" /* below the compiler's own red zone */
 		"mov %[v], %%r8\n lea 1(%[v]), %%r9\n lea 2(%[v]), %%r10\n lea 3(%[v]), %%r11\n"
 		"lea 4(%[v]), %%r12\n lea 5(%[v]), %%r13\n lea 6(%[v]), %%r14\n lea 7(%[v]), %%r15\n"
 		"lea 8(%[v]), %%rsi\n"
@@ -70,12 +70,12 @@ static void hold_sse(const unsigned char in[16][16], unsigned char out[16][16], 
 		"movups %%xmm12, 192(%[o])\n movups %%xmm13, 208(%[o])\n movups %%xmm14, 224(%[o])\n movups %%xmm15, 240(%[o])\n"
 		: [n] "+r"(loops)
 		: [i] "r"(in), [o] "r"(out)
-		: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
-		  "xmm13", "xmm14", "xmm15", "cc", "memory");
+		: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+		  "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
 }
 
 __attribute__((target("avx"))) static void hold_avx(const unsigned char in[4][32], unsigned char out[4][32],
-						     unsigned long loops)
+						    unsigned long loops)
 {
 	__asm__ volatile(
 		"vmovups (%[i]), %%ymm0\n vmovups 32(%[i]), %%ymm5\n vmovups 64(%[i]), %%ymm10\n vmovups 96(%[i]), %%ymm15\n"
@@ -94,13 +94,13 @@ static long hold_x87(long v, unsigned long loops)
 	int load = (int)v;
 	unsigned long flags;
 
-	__asm__ volatile(
-		"fildl %[v]\n fld1\n faddp\n fildl %[v]\n fildl %[v]\n fld1\n fsubrp\n fildl %[v]\n"
-		"std\n 1: dec %[n]\n jnz 1b\n sub $128, %%rsp\n pushfq\n pop %[f]\n add $128, %%rsp\n cld\n"
-		"fistpll %[o0]\n fistpll %[o1]\n fistpll %[o2]\n fistpll %[o3]\n"
-		: [n] "+r"(loops), [f] "=&r"(flags), [o0] "=m"(out[0]), [o1] "=m"(out[1]), [o2] "=m"(out[2]), [o3] "=m"(out[3])
-		: [v] "m"(load)
-		: "cc", "memory");
+	__asm__ volatile("fildl %[v]\n fld1\n faddp\n fildl %[v]\n fildl %[v]\n fld1\n fsubrp\n fildl %[v]\n"
+			 "std\n 1: dec %[n]\n jnz 1b\n sub $128, %%rsp\n pushfq\n pop %[f]\n add $128, %%rsp\n cld\n"
+			 "fistpll %[o0]\n fistpll %[o1]\n fistpll %[o2]\n fistpll %[o3]\n"
+			 : [n] "+r"(loops), [f] "=&r"(flags), [o0] "=m"(out[0]), [o1] "=m"(out[1]), [o2] "=m"(out[2]),
+			   [o3] "=m"(out[3])
+			 : [v] "m"(load)
+			 : "cc", "memory");
 	bad += !(flags & 0x400);
 	for (i = 0; i < 4; i++)
 		bad += out[i] != v && out[i] != v + 1 && out[i] != 1 - v && out[i] != v - 1;

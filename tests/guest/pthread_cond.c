@@ -8,10 +8,10 @@ enum { SLOTS = 7, PRODUCERS = 4, CONSUMERS = 4 };
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t not_full, not_empty;
-	long slots[SLOTS];		/* [l] */
-	int used, head;			/* [l] */
-	long sum, taken;		/* [l] */
-	long each;			/* [I] items per producer */
+	long slots[SLOTS]; /* [l] */
+	int used, head;	   /* [l] */
+	long sum, taken;   /* [l] */
+	long each;	   /* [I] items per producer */
 } buffer = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.not_full = PTHREAD_COND_INITIALIZER,
@@ -55,8 +55,8 @@ static void *consume(void *arg)
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t turn, done;
-	int generation;		/* [l] */
-	int woken;		/* [l] */
+	int generation; /* [l] */
+	int woken;	/* [l] */
 } crowd = { .lock = PTHREAD_MUTEX_INITIALIZER, .turn = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
 
 enum { CROWD = 20, GENERATIONS = 50 };
@@ -94,7 +94,7 @@ static void check_timed(clockid_t clock)
 			;
 		CHECK(check_clock(clock) >= (int64_t)until.tv_sec * 1000000000 + until.tv_nsec);
 	}
-	until = (struct timespec){ .tv_sec = 1, .tv_nsec = 0 };	/* long past */
+	until = (struct timespec){ .tv_sec = 1, .tv_nsec = 0 }; /* long past */
 	CHECK_EQ(pthread_cond_timedwait(&cond, &crowd.lock, &until), ETIMEDOUT);
 	until.tv_nsec = 1000000000;
 	CHECK_EQ(pthread_cond_timedwait(&cond, &crowd.lock, &until), EINVAL);

@@ -30,7 +30,7 @@ static void run_once(void)
 	int i;
 
 	for (i = 0; i < 20; i++)
-		sched_yield();	/* the others arrive and must wait */
+		sched_yield(); /* the others arrive and must wait */
 	atomic_fetch_add(&once_ran, 1);
 }
 
@@ -68,7 +68,7 @@ int main(void)
 	for (n = 0; n < PTHREAD_KEYS_MAX; n++)
 		if (pthread_key_create(&keys[n], NULL) != 0)
 			break;
-	CHECK(n >= PTHREAD_KEYS_MAX - 4);	/* an allocator may hold some */
+	CHECK(n >= PTHREAD_KEYS_MAX - 4); /* an allocator may hold some */
 	CHECK_EQ(pthread_key_create(&plain, NULL), EAGAIN);
 	while (n > 0)
 		CHECK_OK(pthread_key_delete(keys[--n]));

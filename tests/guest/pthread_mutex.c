@@ -5,8 +5,8 @@
 
 static struct {
 	pthread_mutex_t lock;
-	long counter;	/* [l] */
-	int inside;	/* [l] */
+	long counter; /* [l] */
+	int inside;   /* [l] */
 	long rounds;
 } shared;
 
@@ -24,7 +24,7 @@ static void *count(void *arg)
 		CHECK_EQ(shared.inside++, 0);
 		shared.counter++;
 		if (n % 64 == 0)
-			sched_yield();	/* the others run into the held lock and sleep */
+			sched_yield(); /* the others run into the held lock and sleep */
 		CHECK_EQ(--shared.inside, 0);
 		CHECK_OK(pthread_mutex_unlock(&shared.lock));
 	}
@@ -72,7 +72,7 @@ static void storm(int type)
 			CHECK_OK(pthread_mutex_lock(&shared.lock));
 		for (i = 0; i < 100; i++)
 			CHECK_OK(pthread_mutex_unlock(&shared.lock));
-		check_join(check_spawn(other_thread_checks, &shared.lock));	/* still held once */
+		check_join(check_spawn(other_thread_checks, &shared.lock)); /* still held once */
 	}
 	if (type == PTHREAD_MUTEX_ERRORCHECK)
 		CHECK_EQ(pthread_mutex_lock(&shared.lock), EDEADLK);

@@ -7,7 +7,7 @@
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static atomic_int readers, writers;
-static long a, b;	/* equal whenever no writer is inside */
+static long a, b; /* equal whenever no writer is inside */
 static long rounds;
 
 static void *use(void *arg)

@@ -8,7 +8,7 @@
 
 enum { THREADS = 4, ROUNDS = 40 };
 
-static volatile long first, second;	/* plain on purpose */
+static volatile long first, second; /* plain on purpose */
 
 static void *compute(void *arg)
 {

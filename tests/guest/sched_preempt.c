@@ -45,7 +45,7 @@ int main(void)
 	pthread_t threads[2 * THREADS];
 	intptr_t i;
 
-	check_pin(0);	/* inherited: all on one CPU */
+	check_pin(0); /* inherited: all on one CPU */
 	for (i = 0; i < THREADS; i++)
 		threads[i] = check_spawn(spin_for_turn, (void *)(THREADS - 1 - i));
 	for (i = 0; i < THREADS; i++)

@@ -76,7 +76,7 @@ int main(void)
 	}
 	CHECK_EQ(sem_post(&items), 0);
 	until = (struct timespec){ 0, 0 };
-	CHECK_EQ(sem_timedwait(&items, &until), 0);	/* there to be had: the time does not matter */
+	CHECK_EQ(sem_timedwait(&items, &until), 0); /* there to be had: the time does not matter */
 	CHECK_ERRNO(sem_init(&items, 0, (unsigned int)SEM_VALUE_MAX + 1), EINVAL);
 	return 0;
 }

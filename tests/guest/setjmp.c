@@ -14,7 +14,7 @@ __attribute__((noinline)) static int dive(jmp_buf buffer, int depth)
 
 	frame[0] = (char)depth;
 	if (depth < 0)
-		return 0;	/* never */
+		return 0; /* never */
 	if (depth > 0)
 		frame[0] += (char)dive(buffer, depth - 1);
 	else

@@ -30,8 +30,8 @@ static void handler_info(int signal, siginfo_t *info, void *context)
 	CHECK_EQ(info->si_signo, signal);
 	CHECK(context);
 	CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &now), 0);
-	CHECK(sigismember(&now, SIGUSR2) == 1);		/* itself */
-	CHECK(sigismember(&now, SIGHUP) == 1);		/* sa_mask */
+	CHECK(sigismember(&now, SIGUSR2) == 1); /* itself */
+	CHECK(sigismember(&now, SIGHUP) == 1);	/* sa_mask */
 	count++;
 }
 
@@ -54,7 +54,7 @@ static void *interrupted(void *arg)
 static void *computes(void *arg)
 {
 	atomic_store(&stage, 1);
-	while (atomic_load(&handled) == 0)	/* no call: the signal comes with an interrupt */
+	while (atomic_load(&handled) == 0) /* no call: the signal comes with an interrupt */
 		;
 	return arg;
 }
@@ -81,7 +81,7 @@ int main(void)
 	CHECK_OK(pthread_sigmask(SIG_BLOCK, &set, &before));
 	CHECK_EQ(sigismember(&before, SIGUSR1), 0);
 	CHECK_EQ(raise(SIGUSR1), 0);
-	CHECK_EQ(raise(SIGUSR1), 0);	/* pending is pending: once */
+	CHECK_EQ(raise(SIGUSR1), 0); /* pending is pending: once */
 	CHECK_EQ(count, 2);
 	CHECK_EQ(sigpending(&pending), 0);
 	CHECK_EQ(sigismember(&pending, SIGUSR1), 1);
@@ -115,7 +115,7 @@ int main(void)
 	for (i = 0; i < 10; i++) {
 		atomic_store(&stage, 0);
 		thread = check_spawn(interrupted, (void *)(i & 1));
-		while (atomic_load(&stage) != 2) {	/* again and again: it may not block yet */
+		while (atomic_load(&stage) != 2) { /* again and again: it may not block yet */
 			if (atomic_load(&stage) == 1)
 				CHECK_OK(pthread_kill(thread, SIGUSR1));
 			sched_yield();

@@ -22,7 +22,7 @@ static void *work(void *arg)
 	int i;
 
 	for (i = 0; i < 5; i++) {
-		page[i * 4096] = 1;	/* the first touch: a fault on this stack */
+		page[i * 4096] = 1; /* the first touch: a fault on this stack */
 		for (n = 0; n < 200000; n++)
 			;
 		sched_yield();

@@ -23,8 +23,8 @@ int main(void)
 	struct stat st;
 	intptr_t i;
 
-	snprintf(text, sizeof(text), "%d %5.2f %s %x %lld %c %p %Lg %e", -5, 3.14159, "word", 0xbeef, 1LL << 40, 'z', (void *)16,
-		 1.5L, 12345.678);
+	snprintf(text, sizeof(text), "%d %5.2f %s %x %lld %c %p %Lg %e", -5, 3.14159, "word", 0xbeef, 1LL << 40, 'z',
+		 (void *)16, 1.5L, 12345.678);
 	CHECK(strcmp(text, "-5  3.14 word beef 1099511627776 z 0x10 1.5 1.234568e+04") == 0);
 	CHECK(strtod("2.5e3", NULL) == 2500.0);
 	for (i = 0; i < 4; i++)

@@ -66,7 +66,7 @@ static void *stack_user(void *arg)
 	CHECK(got >= size);
 	CHECK((char *)base < (char *)&here && (char *)&here < (char *)base + got);
 	low = (char *)base;
-	for (i = 0; i < size - 4096; i += 4096)	/* all of it is there, down to the lowest byte */
+	for (i = 0; i < size - 4096; i += 4096) /* all of it is there, down to the lowest byte */
 		low[i] = 1;
 	return NULL;
 }

@@ -16,15 +16,16 @@ struct tls_variable {
 	unsigned char initial;
 };
 
-#define TLS_DEFINE(size, alignment) \
+#define TLS_DEFINE(size, alignment)                                                               \
 	static __thread _Alignas(alignment) unsigned char tls_init_##size##_##alignment[size] = { \
-		[0 ... (size) - 1] = (unsigned char)((size) * 3 + (alignment) + 1) }; \
+		[0 ...(size) - 1] = (unsigned char)((size)*3 + (alignment) + 1)                   \
+	};                                                                                        \
 	static __thread _Alignas(alignment) unsigned char tls_zero_##size##_##alignment[size];
 
-#define TLS_LIST(size, alignment) \
+#define TLS_LIST(size, alignment)                                                       \
 	{ "init " #size " " #alignment, tls_init_##size##_##alignment, size, alignment, \
-	  (unsigned char)((size) * 3 + (alignment) + 1) }, \
-	{ "zero " #size " " #alignment, tls_zero_##size##_##alignment, size, alignment, 0 },
+	  (unsigned char)((size)*3 + (alignment) + 1) },                                \
+		{ "zero " #size " " #alignment, tls_zero_##size##_##alignment, size, alignment, 0 },
 
 #define TLS_THREADS 200
 
@@ -38,8 +39,8 @@ static void tls_check_variables(const struct tls_variable *v, size_t count, unsi
 			check_failed(__FILE__, __LINE__, "thread %u: %s lies at %p", id, v[i].name, (void *)v[i].at);
 		for (n = 0; fresh && n < v[i].size; n++)
 			if (v[i].at[n] != v[i].initial)
-				check_failed(__FILE__, __LINE__, "thread %u: %s starts with byte %zu = %#x, not %#x", id,
-					     v[i].name, n, v[i].at[n], v[i].initial);
+				check_failed(__FILE__, __LINE__, "thread %u: %s starts with byte %zu = %#x, not %#x",
+					     id, v[i].name, n, v[i].at[n], v[i].initial);
 	}
 	for (i = 0; i < count; i++)
 		memset(v[i].at, (int)(id * 31 + i), v[i].size);
@@ -47,10 +48,11 @@ static void tls_check_variables(const struct tls_variable *v, size_t count, unsi
 	for (i = 0; i < count; i++)
 		for (n = 0; n < v[i].size; n++)
 			if (v[i].at[n] != (unsigned char)(id * 31 + i))
-				check_failed(__FILE__, __LINE__, "thread %u: %s: byte %zu was overwritten", id, v[i].name, n);
+				check_failed(__FILE__, __LINE__, "thread %u: %s: byte %zu was overwritten", id,
+					     v[i].name, n);
 }
 
-static void tls_check_all(unsigned int id, bool fresh);	/* by TLS_PROGRAM */
+static void tls_check_all(unsigned int id, bool fresh); /* by TLS_PROGRAM */
 
 static pthread_barrier_t tls_all_alive;
 
@@ -82,18 +84,18 @@ static inline int tls_main(void)
 	return 0;
 }
 
-#define TLS_PROGRAM(VARIABLES) \
-	VARIABLES(TLS_DEFINE) \
-	static void tls_check_all(unsigned int id, bool fresh) \
-	{ \
-		const struct tls_variable variables[] = { VARIABLES(TLS_LIST) }; \
+#define TLS_PROGRAM(VARIABLES)                                                                       \
+	VARIABLES(TLS_DEFINE)                                                                        \
+	static void tls_check_all(unsigned int id, bool fresh)                                       \
+	{                                                                                            \
+		const struct tls_variable variables[] = { VARIABLES(TLS_LIST) };                     \
 		tls_check_variables(variables, sizeof(variables) / sizeof(variables[0]), id, fresh); \
-	} \
-	__attribute__((constructor)) static void tls_constructor(void) \
-	{ \
-		tls_check_all(1, true); \
-	} \
-	int main(void) \
-	{ \
-		return tls_main(); \
+	}                                                                                            \
+	__attribute__((constructor)) static void tls_constructor(void)                               \
+	{                                                                                            \
+		tls_check_all(1, true);                                                              \
+	}                                                                                            \
+	int main(void)                                                                               \
+	{                                                                                            \
+		return tls_main();                                                                   \
 	}

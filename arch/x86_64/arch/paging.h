@@ -10,20 +10,20 @@
 
 typedef uint64_t paddr_t;
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE 4096ul
-#define ARCH_PT_LEVELS 4
+#define PAGE_SHIFT	12
+#define PAGE_SIZE	4096ul
+#define ARCH_PT_LEVELS	4
 #define ARCH_PT_ENTRIES 512
 
-#define ARCH_PTE_P (1ull << 0)
-#define ARCH_PTE_W (1ull << 1)
-#define ARCH_PTE_PWT (1ull << 3)
-#define ARCH_PTE_PCD (1ull << 4)
-#define ARCH_PTE_A (1ull << 5)
-#define ARCH_PTE_D (1ull << 6)
-#define ARCH_PTE_PS (1ull << 7)
-#define ARCH_PTE_G (1ull << 8)
-#define ARCH_PTE_NX (1ull << 63)
+#define ARCH_PTE_P    (1ull << 0)
+#define ARCH_PTE_W    (1ull << 1)
+#define ARCH_PTE_PWT  (1ull << 3)
+#define ARCH_PTE_PCD  (1ull << 4)
+#define ARCH_PTE_A    (1ull << 5)
+#define ARCH_PTE_D    (1ull << 6)
+#define ARCH_PTE_PS   (1ull << 7)
+#define ARCH_PTE_G    (1ull << 8)
+#define ARCH_PTE_NX   (1ull << 63)
 #define ARCH_PTE_ADDR 0x000ffffffffff000ull
 
 /* Index into the table of `level` (4 = root .. 1 = last). */
@@ -72,12 +72,12 @@ bool arch_has_1g_pages(void);
 /*
  * Address map (docs/architecture.md).
  */
-#define ARCH_APP_MIN 0x10000ul		      /* nothing is ever mapped below */
-#define ARCH_APP_MAX 0x00007ffffffff000ul     /* end of application mappings */
-#define ARCH_IMAGE_BASE 0x0000555555400000ul  /* default load address of the image (2 MiB aligned) */
-#define ARCH_DIRECT_MAP 0xffff800000000000ul  /* all physical memory, no execute */
-#define ARCH_KVA_BASE 0xffffc00000000000ul    /* kernel stacks, device memory */
-#define ARCH_KVA_END 0xffffc08000000000ul
+#define ARCH_APP_MIN	0x10000ul	     /* nothing is ever mapped below */
+#define ARCH_APP_MAX	0x00007ffffffff000ul /* end of application mappings */
+#define ARCH_IMAGE_BASE 0x0000555555400000ul /* default load address of the image (2 MiB aligned) */
+#define ARCH_DIRECT_MAP 0xffff800000000000ul /* all physical memory, no execute */
+#define ARCH_KVA_BASE	0xffffc00000000000ul /* kernel stacks, device memory */
+#define ARCH_KVA_END	0xffffc08000000000ul
 
 static inline void *arch_phys_to_virt(paddr_t pa)
 {

@@ -10,8 +10,8 @@
 #include <sched.h>
 
 /* instead of the values in sync/spin.h and mm/shootdown.c */
-#define SPIN_LOOKS_PER_PAUSE 1u
-#define HALT_LOOKS 2u
+#define SPIN_LOOKS_PER_PAUSE   1u
+#define HALT_LOOKS	       2u
 #define __builtin_ia32_pause() ((void)sched_yield())
 
 extern struct percpu percpu_areas[];
