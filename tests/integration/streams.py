@@ -129,3 +129,52 @@ def test_files(t):
                   'return fopen("/etc/motd", "w") != NULL || fopen("/none", "r") != NULL;')
     outcome = t.tutti(["run", program, "--files", os.path.join(t.tmp, "tree")], check=0)
     assert outcome.out == b"welcome\n3264000\n", outcome
+
+
+def test_cancel_blocked_read(t):
+    """A thread that is blocked in read() on an input that stays open and silent is cancelled; one that waits gets its bytes."""
+    import subprocess
+    program = t.c("""
+#include <pthread.h>
+static volatile int ready;
+static void *reader(void *arg)
+{
+	char c;
+	ready = 1;
+	return read(0, &c, 1) == 1 && c == 'x' ? arg : NULL;
+}
+int main(void)
+{
+	pthread_t thread;
+	void *back;
+	int own;
+	if (pthread_create(&thread, NULL, reader, &own))
+		return 1;
+	while (!ready)
+		;
+	usleep(50000); /* most often it is in read() by then; either way it has to end */
+	if (pthread_cancel(thread) || pthread_join(thread, &back) || back != PTHREAD_CANCELED)
+		return 2;
+	if (pthread_create(&thread, NULL, reader, &own))
+		return 3;
+	puts("send");
+	if (pthread_join(thread, &back) || back != &own)
+		return 4;
+	return 5;
+}
+""")
+    for cpus in ("1", "2"):
+        process = t.popen(["run", program, "-c", cpus, "--timeout", "40"], stdin=subprocess.PIPE)
+        try:
+            assert process.stdout.readline() == b"send\n", process.communicate(timeout=60)
+            process.stdin.write(b"x")
+            process.stdin.flush()
+            assert process.wait(timeout=60) == 5, process.returncode
+        finally:
+            if process.poll() is None:
+                process.kill()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                stream.close()
+
+
+test_cancel_blocked_read.timeout = 120
