@@ -17,8 +17,8 @@
  * an unprepared section or another CPU's cache. It may have to look again when frames move between those while it
  * looks; each such round means that another CPU got on. Larger blocks may fail for fragmentation; they give their
  * count back. `avail` never goes below 0: whoever wants something checks first, by compare-and-swap, that enough is
- * left above the floor of its kind: `reserve` in general, 0 for page-table pages. Charged allocations take from
- * `committed`, never from `avail`. That counter is 0 for a page that was charged only while another CPU is inside an
+ * left above the floor of its kind: 0 for page-table pages, `reserve` in general, twice that for a commitment, so that
+ * a heap that took all it gets leaves the stacks and the kernel something. Charged allocations take from `committed`, never from `avail`. That counter is 0 for a page that was charged only while another CPU is inside an
  * allocation for the same page (mm/fault.c); the caller looks at the page again.
  *
  * Locks: a cache's lock (its CPU, or whoever drains it), then the buddy's lock. Both irq-safe, nothing else is taken
@@ -328,7 +328,10 @@ static inline void counter_return(int64_t *counter, int64_t n)
 
 int frame_commit(uint64_t pages)
 {
-	if (pages > frames.total || !counter_claim(&frames.avail, (int64_t)pages, frames.reserve))
+	/* the page tables of what is charged are built next */
+	const int64_t floor = 2 * frames.reserve + (int64_t)(pages / ARCH_PT_ENTRIES);
+
+	if (pages > frames.total || !counter_claim(&frames.avail, (int64_t)pages, floor))
 		return -ENOMEM;
 	counter_return(&frames.committed, (int64_t)pages);
 	return 0;

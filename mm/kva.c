@@ -30,33 +30,24 @@ static struct {
 static uintptr_t stack_new_locked(void)
 {
 	const uintptr_t base = kva.next + PAGE_SIZE;
-	uintptr_t at;
+	paddr_t pa[MM_KSTACK_SIZE / PAGE_SIZE];
 
-	if (base + MM_KSTACK_SIZE > ARCH_KVA_END)
+	if (base + MM_KSTACK_SIZE > ARCH_KVA_END || pt_build(base, base + MM_KSTACK_SIZE))
 		return 0;
-	for (at = base; at < base + MM_KSTACK_SIZE; at += PAGE_SIZE) {
-		paddr_t pa = frame_alloc(0, 0);
-
-		if (pa == FRAME_NONE)
-			goto undo;
-		if (pt_map(at, pa, PAGE_SIZE, ARCH_PTE_P | ARCH_PTE_W | ARCH_PTE_NX | ARCH_PTE_G, 1)) {
-			frame_free(pa, 0);
-			goto undo;
+	/* all frames before the first entry: a CPU may load an entry that it has no use for, so none is taken back */
+	for (unsigned i = 0; i < ARRAY_SIZE(pa); i++) {
+		pa[i] = frame_alloc(0, 0);
+		if (pa[i] == FRAME_NONE) {
+			while (i--)
+				frame_free(pa[i], 0);
+			return 0;
 		}
 	}
+	for (unsigned i = 0; i < ARRAY_SIZE(pa); i++)
+		UK_CHECK(!pt_map(base + i * PAGE_SIZE, pa[i], PAGE_SIZE,
+				 ARCH_PTE_P | ARCH_PTE_W | ARCH_PTE_NX | ARCH_PTE_G, 1));
 	kva.next = base + MM_KSTACK_SIZE;
 	return base;
-undo:
-	/* nobody has used these addresses, so no TLB holds them */
-	while (at > base) {
-		uint64_t *e;
-
-		at -= PAGE_SIZE;
-		e = pt_entry(at, 1, false);
-		frame_free(*e & ARCH_PTE_ADDR, 0);
-		__atomic_store_n(e, 0, __ATOMIC_RELAXED);
-	}
-	return 0;
 }
 
 uintptr_t mm_kstack_alloc(void)

@@ -144,7 +144,7 @@ class Sampler(qemu.Collector):
         super().control(kind, text, result)
         if self.own and kind == "R" and self.pid:
             self.first = self.sample()
-        elif self.own and kind in "PE" and self.pid and (self.last is None or kind == "P"):
+        elif self.own and kind in ("P", "E") and self.pid and (self.last is None or kind == "P"):
             self.last = self.sample()
 
     def stdout(self, data):

@@ -59,6 +59,9 @@ def main(words):
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)    # nothing more to flush to
         return 141
+    except OSError as error:        # a full disk, a folder that may not be written
+        console.say("%s: %s" % (error.filename or words[0], error.strerror or error))
+        return 2
     finally:
         console.wipe()
 

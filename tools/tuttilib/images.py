@@ -244,7 +244,7 @@ def _make(words):
     if done.returncode == 0:
         return
     text = (done.stdout or b"").decode("utf-8", "replace").splitlines()
-    told = [line for line in text if line.startswith("tutti: ")]
+    told = [line for line in text if line.startswith("tutti: ") and not line.startswith("tutti: installing ")]
     if told:
         for line in told[:-1]:
             console.say(line[7:])

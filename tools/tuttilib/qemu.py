@@ -511,7 +511,7 @@ class Machine:
             result.reason = "%s: time-out after %g s" % (name, self.timeout)
         elif result.boot_errors:
             result.status = STATUS_USAGE
-        elif said and result.code is not None and result.code > 0 and result.code % 2 == 1:
+        elif said and result.code == (result.exit_line & 0x7f) << 1 | 1:         # what the debug-exit device makes of it
             result.status = result.exit_line
             if result.crash:
                 result.status = STATUS_CRASH

@@ -521,7 +521,7 @@ class Runner:
                     result, text = "skipped", str(why)
                 except (Failed, Failure) as error:
                     result, text = "FAILED", str(error)
-                except Exception:       # a test that breaks is a failing test
+                except BaseException:   # a test that breaks, or leaves by sys.exit(), is a failing test
                     result, text = "FAILED", traceback.format_exc()
                 if not self.stopped:
                     self.tell(test, result, text, time.monotonic() - start, len(tests))
@@ -615,8 +615,9 @@ def command_test(words):
         for test in tests:
             console.out(test.name)
         return 0
-    if not tests:
-        raise Failure("test: nothing matches %s; ./tutti test --list names the tests" % " ".join(opts.names))
+    lost = [name for name in opts.names if not wanted(tests, [name])]
+    if lost or not tests:
+        raise Failure("test: nothing matches %s; ./tutti test --list names the tests" % " ".join(lost or opts.names))
     if any(not test.name.startswith("host/") for test in tests) \
             or not os.path.isfile(os.path.join(images.BUILD, "default", "gen", "config.h")):
         images.kernel("default")        # a kernel that does not build is one error, not hundreds
