@@ -18,8 +18,9 @@
  * looks; each such round means that another CPU got on. Larger blocks may fail for fragmentation; they give their
  * count back. `avail` never goes below 0: whoever wants something checks first, by compare-and-swap, that enough is
  * left above the floor of its kind: 0 for page-table pages, `reserve` in general, twice that for a commitment, so that
- * a heap that took all it gets leaves the stacks and the kernel something. Charged allocations take from `committed`, never from `avail`. That counter is 0 for a page that was charged only while another CPU is inside an
- * allocation for the same page (mm/fault.c); the caller looks at the page again.
+ * a heap that took all it gets leaves the stacks and the kernel something. Charged allocations take from `committed`,
+ * never from `avail`. That counter is 0 for a page that was charged only while another CPU is inside an allocation for
+ * the same page (mm/fault.c); the caller looks at the page again.
  *
  * Locks: a cache's lock (its CPU, or whoever drains it), then the buddy's lock. Both irq-safe, nothing else is taken
  * inside. Held for at most one batch of list operations or one section's preparation (4 KiB zeroed, more only for
@@ -231,7 +232,7 @@ static __noinline void cache_refill_slow(struct frame_cache *c)
 	/* on a machine that runs low, frames hidden in caches cost others a search */
 	int64_t left = __atomic_load_n(&frames.avail, __ATOMIC_RELAXED) +
 		       __atomic_load_n(&frames.committed, __ATOMIC_RELAXED);
-	uint32_t want = left > frames.reserve * 8 ? frames.batch : 1;
+	uint32_t want = left > frames.reserve * 16 ? frames.batch : 1;
 
 	uk_spin_lock(&frames.lock);
 	for (uint32_t i = 0; i < want; i++) {
@@ -326,10 +327,15 @@ static inline void counter_return(int64_t *counter, int64_t n)
 	__atomic_fetch_add(counter, n, __ATOMIC_RELEASE);
 }
 
+static inline int64_t commit_floor(void)
+{
+	return 2 * frames.reserve;
+}
+
 int frame_commit(uint64_t pages)
 {
 	/* the page tables of what is charged are built next */
-	const int64_t floor = 2 * frames.reserve + (int64_t)(pages / ARCH_PT_ENTRIES);
+	const int64_t floor = commit_floor() + (int64_t)(pages / ARCH_PT_ENTRIES);
 
 	if (pages > frames.total || !counter_claim(&frames.avail, (int64_t)pages, floor))
 		return -ENOMEM;
@@ -410,10 +416,13 @@ void frame_free_charged(paddr_t pa)
 void frame_stats(struct frame_stats *s)
 {
 	int64_t committed = __atomic_load_n(&frames.committed, __ATOMIC_RELAXED);
+	int64_t avail = __atomic_load_n(&frames.avail, __ATOMIC_RELAXED);
+	int64_t heap = avail - commit_floor();
 
 	s->total = frames.total;
 	s->committed = (uint64_t)committed;
-	s->free = (uint64_t)(__atomic_load_n(&frames.avail, __ATOMIC_RELAXED) + committed);
+	s->free = (uint64_t)(avail + committed);
+	s->heap = heap > 0 ? (uint64_t)(heap - heap / ARCH_PT_ENTRIES) : 0;
 }
 
 void frame_init(void)
@@ -441,7 +450,7 @@ void frame_init(void)
 		range_bounds(i, &first, &end);
 		frames.total += end - first;
 	}
-	frames.reserve = (int64_t)MIN(MAX(frames.total / 128, 4ul), 64ul);
+	frames.reserve = (int64_t)MIN(MAX(frames.total / 64, 4ul), 32ul);
 	/* all caches together hold at most a small share of a small machine */
 	frames.batch = frames.total >= 16384 ? CACHE_BATCH : frames.total >= 4096 ? 4 : 1;
 	frames.avail = (int64_t)frames.total;

@@ -34,6 +34,7 @@ struct frame_stats {
 	uint64_t total;	    /* frames managed */
 	uint64_t free;	    /* of them free now (section not yet initialised counts as free) */
 	uint64_t committed; /* charged and not yet backed: set aside */
+	uint64_t heap;	    /* most that frame_commit() would grant at once */
 };
 void frame_stats(struct frame_stats *s);
 

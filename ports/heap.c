@@ -110,11 +110,8 @@ unsigned long heap_total_pages(void)
 unsigned long heap_free_pages(void)
 {
 	struct frame_stats s;
-	unsigned long n, overhead;
 
 	frame_stats(&s);
-	n = s.free > s.committed ? s.free - s.committed : 0;
-	/* page tables: one page for 512, and a few above */
-	overhead = n / 256 + 8;
-	return n > overhead ? n - overhead : 0;
+	/* page tables above the last level */
+	return s.heap > 8 ? s.heap - 8 : 0;
 }

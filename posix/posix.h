@@ -50,6 +50,8 @@ void posix_thread_free(void *pt);
 bool posix_signal_pending(void);
 /* Put back the mask of rt_sigsuspend() or ppoll() when no handler is going to run. */
 void posix_signal_restore_mask(void);
+/* The calling thread takes no more signals; one of the process that it was told of goes to another thread. */
+void posix_signal_thread_ends(void);
 /* CPU time of the process: all threads that are and were. */
 uint64_t posix_process_cpu_ns(void);
 uint64_t posix_thread_cpu_ns(struct uk_thread *t);

@@ -162,6 +162,7 @@ long sys_exit(const long *a)
 
 	if (pt->counted && __atomic_sub_fetch(&process.threads, 1, __ATOMIC_ACQ_REL) == 0)
 		posix_exit_group(ARG_INT(a, 0));
+	posix_signal_thread_ends();
 	__atomic_fetch_add(&process.cpu_gone, posix_thread_cpu_ns(t), __ATOMIC_RELAXED);
 	if (clear) {
 		t->clear_tid = NULL;

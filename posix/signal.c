@@ -5,13 +5,15 @@
  * Objects. One table of dispositions. Per thread: mask, pending, and the signals it sleeps for. Per process: pending. A
  * pending signal is one bit: a second one of the same number before delivery is lost, for real-time numbers too.
  *
- * Concurrency. The mask is written by its own thread only; pending sets are atomic words; nobody takes a lock to send or
- * to take a signal. A bit belongs to whoever clears it. TF_SIGPENDING says "look": the sender sets the bit, then reads the
+ * Concurrency. The mask is written by its own thread only; pending sets are atomic words; nobody takes a lock to send or to
+ * take a signal. A bit belongs to whoever clears it. TF_SIGPENDING says "look": the sender sets the bit, then reads the
  * mask, then sets the flag; the thread writes its mask (or clears the flag), then reads the pending sets, and sets the flag
  * itself if there is something. All are sequentially consistent, so one of the two sees the other (store buffering, both
- * ways). After the flag the sender wakes the thread, and interrupts the CPU it runs on. A blocked call looks at the flag
- * between thread_prepare_block() and thread_block(), so a signal is not slept through. The disposition table has a spin
- * lock; a reader copies an entry.
+ * ways). A thread that blocks or stops to wait for a signal of the process, or ends, looks for one that was meant for it
+ * after that and passes it on; the sender has set the bit before it chose, so again one of the two sees. After the flag the
+ * sender wakes the thread, and interrupts the CPU it runs on. A blocked call looks at the flag between
+ * thread_prepare_block() and thread_block(), so a signal is not slept through. The disposition table has a spin lock; a
+ * reader copies an entry.
  *
  * Delivery. posix_return_to_app() builds a frame on the application's stack, with arch_user_copy(), and points the trap
  * frame at the handler; the handler returns to posix_signal_return (syscall_entry.S), which comes back to
@@ -130,10 +132,20 @@ static void look_again(struct posix_thread *pt)
 		flag_set(pt->thread);
 }
 
+static void pass_on(uint64_t set);
+
 static void set_mask(struct posix_thread *pt, uint64_t mask)
 {
+	uint64_t blocked = mask & ~pt->mask;
+
 	__atomic_store_n(&pt->mask, mask & ~UNBLOCKABLE, __ATOMIC_SEQ_CST);
 	look_again(pt);
+	pass_on(blocked);
+}
+
+void posix_signal_thread_ends(void)
+{
+	set_mask(self(), ~0ull);
 }
 
 bool posix_signal_pending(void)
@@ -518,11 +530,30 @@ static void pick_one(struct uk_thread *t, void *arg)
 		p->tid = t->tid;
 }
 
+/* Process signal n is pending: tell a thread that can take it. One that unblocks it from now on sees it by itself. */
+static void tell_one(int n)
+{
+	struct pick p = { .n = n };
+	struct uk_thread *t;
+
+	thread_foreach(pick_one, &p);
+	t = p.tid ? thread_find(p.tid) : NULL;
+	if (t) {
+		kick(t);
+		thread_put(t);
+	}
+}
+
+/* The caller takes these signals no more: those that are pending for the process are for another thread. */
+static void pass_on(uint64_t set)
+{
+	for (set &= load(&sig.pending); unlikely(set); set &= set - 1)
+		tell_one(__builtin_ctzll(set) + 1);
+}
+
 static void send_to_process(int n)
 {
 	struct posix_thread *me = self();
-	struct pick p = { .n = n };
-	struct uk_thread *t;
 
 	if (n == SIGKILL)
 		terminate(n, NULL);
@@ -534,13 +565,7 @@ static void send_to_process(int n)
 		return;
 	}
 	__atomic_fetch_or(&sig.pending, BIT(n), __ATOMIC_SEQ_CST);
-	/* A thread that unblocks it from now on sees it by itself. */
-	thread_foreach(pick_one, &p);
-	t = p.tid ? thread_find(p.tid) : NULL;
-	if (t) {
-		kick(t);
-		thread_put(t);
-	}
+	tell_one(n);
 }
 
 static long send_tid(int tid, int n)
@@ -741,6 +766,7 @@ long sys_rt_sigtimedwait(const long *a)
 	}
 	thread_cancel_block();
 	__atomic_store_n(&pt->waiting, 0, __ATOMIC_SEQ_CST);
+	pass_on(set);
 	if (!n)
 		return r;
 	if (a[1] && posix_copy_out(ARG_PTR(a, 1), &info, sizeof(info)))

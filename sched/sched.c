@@ -67,7 +67,7 @@ struct rq {
 	uint64_t slice_start;	   /* [c] */
 	struct uk_thread *migrate; /* [c] `prev`, to be queued elsewhere once the switch is complete */
 	uint32_t poll_ns;	   /* [c] how long to look for work before the next halt */
-	int kick;		   /* [c] idle CPU to tell that `prev` was queued, once the switch is complete; or -1 */
+	int kick;		   /* [c] idle CPU, claimed, to wake for `prev` once the switch is complete; or -1 */
 } __cacheline;
 
 static struct rq rqs[CONFIG_MAX_CPUS];
@@ -119,22 +119,23 @@ static void wake_halted(unsigned cpu)
 		plat_ipi_send(cpu, PLAT_IPI_RESCHEDULE);
 }
 
-/* Send an idle CPU to look for work. */
-static void kick_idle(unsigned cpu)
-{
-	if (cpumask_test_and_clear_atomic(&sched.idle, cpu))
-		wake_halted(cpu);
-}
-
-/* Some idle CPU that may run `t`, or -1. The caller has a full barrier between its enqueuing and this. */
-static int find_idle(const struct uk_thread *t)
+/*
+ * Some idle CPU that may run `t`, or -1. Its bit was cleared by us: wake_halted() is due. The caller has a full
+ * barrier between its enqueuing and this. One that somebody else claims first is not enough: he has work of his own
+ * for it, and the next idle CPU would stay idle.
+ */
+static int claim_idle(const struct uk_thread *t)
 {
 	for (unsigned i = 0; i < CPUMASK_WORDS; i++) {
 		uint64_t w = __atomic_load_n(&sched.idle.w[i], __ATOMIC_SEQ_CST) &
 			     __atomic_load_n(&t->affinity.w[i], __ATOMIC_RELAXED);
 
-		if (w)
-			return (int)(i * 64 + (unsigned)__builtin_ctzll(w));
+		for (; w; w &= w - 1) {
+			unsigned cpu = i * 64 + (unsigned)__builtin_ctzll(w);
+
+			if (cpumask_test_and_clear_atomic(&sched.idle, cpu))
+				return (int)cpu;
+		}
 	}
 	return -1;
 }
@@ -200,7 +201,7 @@ static bool enqueue_on(struct uk_thread *t, unsigned cpu)
 	queue_add_locked(rq, t);
 	/*
 	 * A full barrier. Before it: queued here. After it: the affinity (pairs with thread_set_affinity(): it sees
-	 * us in this queue or we see its mask) and, in find_idle(), the idle mask (pairs with idle_loop()).
+	 * us in this queue or we see its mask) and, in claim_idle(), the idle mask (pairs with idle_loop()).
 	 */
 	__atomic_store_n(&t->last_cpu, (int)cpu, __ATOMIC_SEQ_CST);
 	if (unlikely(!sched_allowed(t, cpu))) {
@@ -214,14 +215,14 @@ static bool enqueue_on(struct uk_thread *t, unsigned cpu)
 			__atomic_store_n(&rq->tick, 1, __ATOMIC_RELAXED);
 			new_tick = true;
 		}
-		kick = find_idle(t);
+		kick = claim_idle(t);
 	}
 	uk_spin_unlock(&rq->lock);
 	/* `t` may be running, or gone, from here on. Interrupts are still off. */
 	if (to_idle)
 		wake_halted(cpu);
 	if (kick >= 0)
-		kick_idle((unsigned)kick);
+		wake_halted((unsigned)kick);
 	if (new_tick) {
 		if (cpu == cpu_id())
 			arm_slice(rq);
@@ -274,7 +275,7 @@ static void after_switch(struct rq *rq)
 		sched_place(t, false);
 	}
 	if (unlikely(rq->kick >= 0)) {
-		kick_idle((unsigned)rq->kick);
+		wake_halted((unsigned)rq->kick);
 		rq->kick = -1;
 	}
 	/* Relaxed: set by this CPU, or by another one that then sends an IPI. */
@@ -328,12 +329,10 @@ static void schedule(bool block)
 		queue_add_locked(rq, prev);
 		/* A full barrier between queuing and looking for an idle CPU: pairs with idle_loop(). */
 		__atomic_store_n(&prev->last_cpu, (int)cpu, __ATOMIC_SEQ_CST);
-		rq->kick = find_idle(prev);
+		rq->kick = claim_idle(prev);
 	}
 	if (!next)
 		next = runnable && !migrating ? prev : rq->idle;
-	if (sched_preemptive && rq->nr_queued && next != rq->idle)
-		__atomic_store_n(&rq->tick, 1, __ATOMIC_RELAXED);
 	if (sched_preemptive && rq->nr_queued && next != rq->idle)
 		__atomic_store_n(&rq->tick, 1, __ATOMIC_RELAXED);
 	if (next == prev) {
@@ -768,6 +767,8 @@ void sched_cpu_online(void)
 
 	rqs[cpu].idle->run_start = plat_monotonic_ns();
 	mark_online(cpu);
+	/* Shootdowns have passed this CPU by until now, and it may run a thread before it is idle once. */
+	mm_cpu_leave_idle();
 	idle_loop(cpu);
 }
 

@@ -59,7 +59,7 @@ static struct {
 	/* calibration */
 	uint32_t adjusting;	      /* [a] lock, only ever tried */
 	bool use_lapic;		      /* [adjusting] */
-	struct calibration lapic, pm; /* [adjusting]; lapic: boot CPU only */
+	struct calibration lapic, pm; /* [adjusting]; lapic: boot CPU only, interrupts off */
 	uint64_t kvm_last;	      /* [a] highest time given, where the pages are not comparable */
 } clk = { .next_adjust = UINT64_MAX };
 
@@ -353,6 +353,8 @@ static void program(unsigned cpu, uint64_t at)
 		set_reference_count(count);
 		adjust_unlock();
 	} else {
+		if (cpu == 0)
+			clk.lapic.open = false; /* its count jumps: what was counted since the start is lost */
 		lapic_timer_count(count);
 	}
 }

@@ -38,7 +38,10 @@ void *mm_text_alias(const void *text)
 void frame_stats(struct frame_stats *s)
 {
 	pthread_mutex_lock(&machine.lock);
-	*s = (struct frame_stats){ .total = MACHINE_PAGES, .free = MACHINE_PAGES, .committed = machine.charged };
+	*s = (struct frame_stats){ .total = MACHINE_PAGES,
+				   .free = MACHINE_PAGES,
+				   .committed = machine.charged,
+				   .heap = MACHINE_PAGES - machine.charged };
 	pthread_mutex_unlock(&machine.lock);
 }
 

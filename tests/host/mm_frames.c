@@ -172,7 +172,7 @@ int main(void)
 	while ((pa = frame_alloc(0, 0)) != FRAME_NONE)
 		all[n++] = pa;
 	REQUIRE(stats().committed == THREADS * 1000 && stats().free - stats().committed <= 64);
-	REQUIRE(frame_commit(1) < 0);
+	REQUIRE(frame_commit(1) < 0 && stats().heap == 0);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_create(&t[i], NULL, take_committed, shares[i]);
 	for (unsigned i = 0; i < THREADS; i++)
