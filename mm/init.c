@@ -141,26 +141,3 @@ void *mm_text_alias(const void *text)
 {
 	return arch_phys_to_virt(image_phys((uintptr_t)text));
 }
-
-void mm_map_trampoline(paddr_t pa)
-{
-	uintptr_t va = ALIGN_DOWN(pa, PAGE_SIZE);
-	int err;
-
-	as_write_lock();
-	err = vma_add_fixed(va, va + PAGE_SIZE, PROT_R | PROT_X);
-	if (!err)
-		err = pt_map(va, va, PAGE_SIZE, ARCH_PTE_P, 1);
-	as_write_unlock();
-	if (err)
-		plat_boot_error("not enough memory to start the other CPUs");
-}
-
-void mm_unmap_trampoline(paddr_t pa)
-{
-	uintptr_t va = ALIGN_DOWN(pa, PAGE_SIZE);
-
-	as_write_lock();
-	vma_remove_fixed(va, va + PAGE_SIZE);
-	as_write_unlock();
-}

@@ -26,7 +26,7 @@
 enum {
 	VMA_HEAP = 1u << 0, /* charged while writable */
 	VMA_STACK = 1u << 1,
-	VMA_FIXED = 1u << 2, /* image, trampoline: not the application's to change; its pages are not ours to free */
+	VMA_FIXED = 1u << 2, /* image: not the application's to change; its pages are not ours to free */
 };
 
 struct vma {
@@ -64,7 +64,6 @@ struct vma *vma_next(const struct vma *v);
 struct vma *vma_prev(const struct vma *v);
 /* Boot: a range that is mapped already. 0 or -ENOMEM. */
 int vma_add_fixed(uintptr_t start, uintptr_t end, unsigned prot);
-void vma_remove_fixed(uintptr_t start, uintptr_t end);
 
 /*
  * mm_as.lock. Waiting serves shootdowns and, after a while, halts (see shootdown.c). The fault's unlocks must not

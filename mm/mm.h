@@ -71,9 +71,6 @@ void mm_cpu_leave_idle(void); /* flushes if it was asked to */
 /* ---- boot ---- */
 /* Final page tables: image by section (W^X), direct map, no null page. Frames are initialised in here. */
 void mm_init(void);
-/* Identity page for CPU start: map read-execute / remove. `pa` below 1 MiB. */
-void mm_map_trampoline(paddr_t pa);
-void mm_unmap_trampoline(paddr_t pa);
 /* Writable view of image text, before mm_seal() only: for the malloc entry stubs. */
 void *mm_text_alias(const void *text);
 /* Text and relocated read-only data become read-only everywhere, the direct map included. */

@@ -306,23 +306,6 @@ static void unmap_locked(uintptr_t start, uintptr_t end, bool keep_tables)
 		pt_release(start, end);
 }
 
-/* A fixed range goes: its tables with it, its frames stay. */
-void vma_remove_fixed(uintptr_t start, uintptr_t end)
-{
-	struct pt_flush flush = { 0 };
-	struct vma *v = vma_at(start);
-
-	rb_erase(&mm_as.vmas, &v->node);
-	slab_free(&mm_vma_cache, v);
-	for (uintptr_t va = start; va < end; va += PAGE_SIZE) {
-		__atomic_store_n(pt_entry(va, 1, false), 0, __ATOMIC_RELAXED);
-		pt_flush_add(&flush, va);
-	}
-	detach_tables(start, end, &flush);
-	shootdown(&flush);
-	pt_release(start, end);
-}
-
 /* ---- calls ---- */
 
 static int check_prot(int prot)

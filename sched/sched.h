@@ -94,8 +94,6 @@ struct uk_thread *thread_create(const struct thread_attr *attr);
  * holds a reference: take one with thread_get() before, if it is needed later.
  */
 void thread_start(struct uk_thread *t);
-/* Throw away a thread that was created but will not be started. Does not call `release`. */
-void thread_discard(struct uk_thread *t);
 /*
  * End the calling thread. Its kernel stack is freed by whoever runs next on this CPU. posix calls its exit hook
  * before.

@@ -203,16 +203,6 @@ struct uk_thread *thread_create(const struct thread_attr *attr)
 	return t;
 }
 
-void thread_discard(struct uk_thread *t)
-{
-	UK_CHECK(__atomic_load_n(&t->state, __ATOMIC_RELAXED) == THREAD_NEW);
-	unpublish(t);
-	/* for others who found it meanwhile */
-	__atomic_store_n(&t->state, THREAD_EXITED, __ATOMIC_RELEASE);
-	t->release = NULL;
-	thread_reap(t);
-}
-
 /* ---- the end, references ---- */
 
 void thread_exit(void)

@@ -124,6 +124,7 @@ __cold void control_identify(void)
 	if (__build_id_end - id >= BUILD_ID_BYTES)
 		p = put_hex(p, (const uint8_t *)id, BUILD_ID_BYTES);
 	*p = 0;
+	emit("\n", 1); /* a CPU may have been stopped in the middle of a line */
 	plat_control_line('I', "base=0x%lx build=%s", (uintptr_t)__image_start, build);
 }
 

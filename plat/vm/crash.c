@@ -115,8 +115,9 @@ static void begin(const struct trap_frame *f)
 		console_drain_limited();
 		control_end(134);
 	}
-	stop_others(cpu_id());
+	/* First: a fault from here on must not wait for the lock of a CPU that has been stopped. */
 	control_take_over();
+	stop_others(cpu_id());
 	control_identify();
 }
 
