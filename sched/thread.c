@@ -22,7 +22,6 @@
  * undone everything.
  */
 #include "lib/errno.h"
-#include "lib/fmt.h"
 #include "lib/string.h"
 #include "lib/util.h"
 #include "mm/mm.h"
@@ -120,7 +119,7 @@ void thread_setup(struct uk_thread *t, const char *name, uintptr_t kstack_base, 
 	list_init(&t->tid_node);
 	uk_spin_init(&t->affinity_lock);
 	t->refs = 1;
-	fmt_snprintf(t->name, sizeof(t->name), "%s", name ? name : "");
+	str_copy(t->name, name ? name : "", sizeof(t->name));
 }
 
 /* Structure and stack; NULL if there is no memory. */
@@ -153,7 +152,6 @@ struct uk_thread *thread_alloc_idle(unsigned cpu)
 
 	if (!t)
 		return NULL;
-	fmt_snprintf(t->name, sizeof(t->name), "idle/%u", cpu);
 	t->is_idle = 1;
 	t->state = THREAD_RUNNING;
 	t->last_cpu = (int)cpu;

@@ -298,7 +298,8 @@ def main():
     chosen = [c for c in CHECKS if (c in args if args else c not in ONLY_BY_NAME)]
     commands = None
     if any(c in NEED_BUILD for c in chosen):
-        if subprocess.run(["make", "--no-print-directory", "kernel"], check=False).returncode:
+        env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+        if subprocess.run(["make", "--no-print-directory", "kernel"], check=False, env=env).returncode:
             print("lint: the kernel does not build")
             return 1
         commands = Commands()

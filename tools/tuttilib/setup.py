@@ -45,6 +45,8 @@ NEEDS = (
     ("run", "qemu-system-x86", _program("qemu-system-x86_64")),
     # Tests of leaf code and allocators are also ordinary Linux programs.
     ("test lint", "libc6-dev", _file("/usr/include/stdlib.h")),
+    ("test", "autoconf", _program("autoconf")),
+    ("test", "automake", _program("automake")),
     ("lint", "clang-14", _program("clang-14")),
     ("lint", "clang-format-14", _program("clang-format-14")),
 )
