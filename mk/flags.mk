@@ -22,9 +22,10 @@ KERNEL_ASFLAGS := -g -fPIE $(KERNEL_INCLUDES) -Wa,--noexecstack -ffile-prefix-ma
 # Upstream allocators: their own warnings are not ours to fix. Never called in interrupt or fault context.
 PORT_CFLAGS := $(COMMON_CFLAGS) -fno-omit-frame-pointer -ftls-model=local-exec -w
 
-# Applications; mk/link.py adds the absolute include and library paths.
+# Applications; mk/link.py adds the absolute include and library paths. No red zone: inline functions of the public headers
+# push and pop (saving the interrupt flag).
 APP_CFLAGS := $(OPT) -g -fPIE -ffunction-sections -fdata-sections -fno-stack-protector -fcf-protection=none \
-	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables
+	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -mno-red-zone
 LDSCRIPT := arch/$(ARCH)/tutti.lds
 APP_LDFLAGS := -nostdlib -static-pie -Wl,-z,pack-relative-relocs -Wl,-z,noexecstack -Wl,-z,separate-code \
 	-Wl,-z,max-page-size=4096 -Wl,-z,text -Wl,--build-id=sha1 -Wl,--gc-sections -Wl,--hash-style=gnu

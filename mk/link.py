@@ -24,7 +24,9 @@ def main():
         "cc": cc,
         "cflags": shlex.split(cflags) + [
             "-nostdinc", "-isystem", f"{build}/musl/include", "-isystem", gcc_include,
-            "-idirafter", os.path.abspath("include")],
+            # after all others: what include/uk/ and include/tutti/ include of the kernel's own
+            "-idirafter", os.path.abspath("include"), "-idirafter", os.path.abspath("."),
+            "-idirafter", os.path.abspath(os.path.dirname(script))],
         "ldflags": shlex.split(ldflags) + ["-Wl,-T," + os.path.abspath(script), f"-L{build}/lib"],
         "libs": [f"{build}/tutti.o", "-Wl,--start-group", f"{build}/libc.a", "-lgcc", "-Wl,--end-group"],
         "allocators": allocators.split(),
