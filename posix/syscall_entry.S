@@ -27,6 +27,22 @@
 
 	.text
 
+/* A call that has to be made again: its six register arguments, from the array at r10 into the trap frame at rsp. */
+	.macro frame_arguments
+	mov	0(%r10), %rdi
+	mov	8(%r10), %rsi
+	mov	16(%r10), %rdx
+	mov	24(%r10), %rcx
+	mov	32(%r10), %r8
+	mov	40(%r10), %r9
+	mov	%rdi, FRAME_RDI(%rsp)
+	mov	%rsi, FRAME_RSI(%rsp)
+	mov	%rdx, FRAME_RDX(%rsp)
+	mov	%rcx, FRAME_RCX(%rsp)
+	mov	%r8, FRAME_R8(%rsp)
+	mov	%r9, FRAME_R9(%rsp)
+	.endm
+
 /* Frame on the kernel stack, from its top: rsp of the application, return address (for backtraces), rbp. */
 #define SAVED_RSP	16(%rbp)
 
@@ -83,18 +99,7 @@ tutti_syscall:
 	sub	$TRAP_FRAME_SIZE, %rsp	/* keeps 16-byte alignment */
 	mov	%rcx, FRAME_RIP(%rsp)
 	mov	%rdx, FRAME_RSP(%rsp)
-	mov	0(%r10), %rdi
-	mov	8(%r10), %rsi
-	mov	16(%r10), %rdx
-	mov	24(%r10), %rcx
-	mov	32(%r10), %r8
-	mov	40(%r10), %r9
-	mov	%rdi, FRAME_RDI(%rsp)
-	mov	%rsi, FRAME_RSI(%rsp)
-	mov	%rdx, FRAME_RDX(%rsp)
-	mov	%rcx, FRAME_RCX(%rsp)
-	mov	%r8, FRAME_R8(%rsp)
-	mov	%r9, FRAME_R9(%rsp)
+	frame_arguments
 	lea	.Ldone(%rip), %rsi	/* where the call ends with -EINTR */
 	jmp	.Lreturn_frame_args
 	.size	tutti_syscall, . - tutti_syscall
@@ -191,18 +196,7 @@ __cp_end:
 	sub	$TRAP_FRAME_SIZE, %rsp
 	mov	%rcx, FRAME_RIP(%rsp)
 	mov	%rdx, FRAME_RSP(%rsp)
-	mov	0(%r10), %rdi
-	mov	8(%r10), %rsi
-	mov	16(%r10), %rdx
-	mov	24(%r10), %rcx
-	mov	32(%r10), %r8
-	mov	40(%r10), %r9
-	mov	%rdi, FRAME_RDI(%rsp)
-	mov	%rsi, FRAME_RSI(%rsp)
-	mov	%rdx, FRAME_RDX(%rsp)
-	mov	%rcx, FRAME_RCX(%rsp)
-	mov	%r8, FRAME_R8(%rsp)
-	mov	%r9, FRAME_R9(%rsp)
+	frame_arguments
 	lea	.Ldone(%rip), %rsi	/* a plain `ret`, outside the range */
 	jmp	.Lreturn_frame_args
 __cp_cancel:
