@@ -3,6 +3,10 @@
 # tutti. `make run` shows it, `make test` proves it, `make help` lists the rest. The build itself is mk/kernel.mk.
 
 CONFIG ?= default
+PLAT ?= vm
+CHECK ?=
+PLANT ?=
+VARIANT := CONFIG=$(CONFIG) PLAT=$(PLAT) CHECK=$(CHECK) PLANT=$(PLANT)
 PYTHON ?= python3
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
@@ -29,18 +33,18 @@ format:                ## apply clang-format 14 to all sources
 	@$(PYTHON) tools/tuttilib/lint.py --fix
 
 # One build at a time in one tree: two that start together wait for each other here.
-kernel: setup          ## build/CONFIG; CONFIG=default, minimal or debug, ALLOC_SRC_mimalloc=DIR, V=1
+kernel: setup          ## CONFIG=default, minimal or debug, PLAT=vm or host, CHECK=KIND, ALLOC_SRC_mimalloc=DIR, PLANT=BUG, V=1
 	@mkdir -p build
-	@+flock build/.lock $(MAKE) -f mk/kernel.mk CONFIG=$(CONFIG) all
+	@+flock build/.lock $(MAKE) -f mk/kernel.mk $(VARIANT) all
 
 setup:                 ## name and install the Debian packages that are missing
-	@mk/setup.sh $(PYTHON) run
+	@mk/setup.sh $(PYTHON) $(if $(filter host,$(PLAT)),build,run)
 
 check-deps:            ## a module includes only what stands below it
 	@$(PYTHON) tools/tuttilib/checkdeps.py
 
 print-builddir:        ## where `make kernel` with the same variables puts its output
-	@$(MAKE) -s -f mk/kernel.mk CONFIG=$(CONFIG) print-builddir
+	@$(MAKE) -s -f mk/kernel.mk $(VARIANT) print-builddir
 
 clean:                 ## remove build/ (the fetched sources in dl/ stay)
 	@rm -rf build

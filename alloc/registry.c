@@ -7,8 +7,8 @@
  * runs and before text is sealed; after that everything in this file is constant, which is why there is no lock. Order
  * in the list: by link order; the names decide, not the order.
  *
- * Stubs: malloc_entry.S holds one `jmp rel32` per function. choose() writes the four bytes of each through the
- * writable alias that mm lends until mm_seal(), then executes a serializing instruction (Intel SDM vol. 3, 9.1.3:
+ * Stubs: malloc_entry.S holds one `jmp rel32` per function. choose() aims a copy of them, has it written over the text
+ * (arch_text_write(), possible until mm_seal()), then executes a serializing instruction (Intel SDM vol. 3, 9.1.3:
  * self-modifying code through another linear address). A call of malloc() is therefore one direct jump and nothing
  * else.
  */
@@ -16,10 +16,11 @@
 
 #include <uk/alloc_impl.h>
 
+#include <arch/image.h>
+
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/util.h"
-#include "mm/mm.h"
 #include "plat/plat.h"
 
 extern const struct tutti_allocator *const __start_tutti_allocators[] __attribute__((visibility("hidden")));
@@ -64,7 +65,7 @@ static void serialize(void)
 	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d)::"memory");
 }
 
-static void aim_stub(unsigned i, uintptr_t target)
+static void aim_stub(unsigned char *copy, unsigned i, uintptr_t target)
 {
 	const unsigned char *stub = malloc_entry_stubs + i * STUB_SIZE;
 	long rel = (long)(target - ((uintptr_t)stub + JMP_LENGTH));
@@ -72,7 +73,7 @@ static void aim_stub(unsigned i, uintptr_t target)
 
 	/* all of it is in one image */
 	UK_CHECK(target && rel == rel32 && stub[0] == 0xe9);
-	memcpy((char *)mm_text_alias(stub) + 1, &rel32, sizeof(rel32));
+	memcpy(copy + i * STUB_SIZE + 1, &rel32, sizeof(rel32));
 }
 
 int allocator_choose(const struct tutti_allocator *a)
@@ -82,6 +83,7 @@ int allocator_choose(const struct tutti_allocator *a)
 		(uintptr_t)a->free,	(uintptr_t)a->posix_memalign, (uintptr_t)a->aligned_alloc,
 		(uintptr_t)a->memalign, (uintptr_t)a->usable_size,
 	};
+	unsigned char stubs[ARRAY_SIZE(targets) * STUB_SIZE];
 	int err;
 
 	if (registry.chosen)
@@ -93,9 +95,13 @@ int allocator_choose(const struct tutti_allocator *a)
 	/* an allocator whose own set-up registers it may have done so, but it has to be the first */
 	if ((err && err != -EEXIST) || uk_alloc_get_default() != a->uk())
 		return err ? err : -EBUSY;
-	UK_CHECK(malloc_entry_stubs_end - malloc_entry_stubs == (long)(ARRAY_SIZE(targets) * STUB_SIZE));
+	UK_CHECK(malloc_entry_stubs_end - malloc_entry_stubs == (long)sizeof(stubs));
+	memcpy(stubs, malloc_entry_stubs, sizeof(stubs));
 	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++)
-		aim_stub(i, targets[i]);
+		aim_stub(stubs, i, targets[i]);
+	err = arch_text_write((void *)(uintptr_t)malloc_entry_stubs, stubs, sizeof(stubs));
+	if (err)
+		return err;
 	serialize();
 	registry.chosen = a;
 	return 0;

@@ -15,6 +15,7 @@
 #include <arch/xstate.h>
 
 #include "alloc/allocator.h"
+#include "check/check.h"
 #include "init/bootkeys.h"
 #include "lib/string.h"
 #include "libc/start.h"
@@ -221,6 +222,7 @@ void tutti_main(void)
 		arch_cpu_base_only();
 	mm_init();
 	plat_init();
+	check_start();
 	sched_preemptive = keys.preempt;
 	sched_init();
 	choose_allocator(keys.alloc);

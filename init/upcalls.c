@@ -7,6 +7,7 @@
 
 #include "mm/frames.h"
 #include "mm/mm.h"
+#include "plat/plat.h"
 #include "posix/console.h"
 #include "posix/signal.h"
 #include "sched/sched.h"
@@ -22,6 +23,12 @@ static paddr_t zeroed_frames(unsigned order)
 	return frame_alloc(order, FRAME_ZERO);
 }
 
+static void __attribute__((noreturn)) mmu_violation(const char *what, unsigned cpu, uintptr_t addr, paddr_t pa)
+{
+	plat_crash(NULL, "memory management: %s: CPU %u, address 0x%lx, physical address 0x%lx", what, cpu,
+		   (unsigned long)addr, (unsigned long)pa);
+}
+
 const struct tutti_upcalls tutti_upcalls = {
 	.page_fault = mm_page_fault,
 	.timer = sched_timer,
@@ -32,8 +39,10 @@ const struct tutti_upcalls tutti_upcalls = {
 	.cpu_online = sched_cpu_online,
 	.console_event = console_event,
 	.app_exception = posix_app_exception,
+	.syscall = posix_syscall_trap,
 	.crash_report = crash_report,
 	.describe = mm_describe,
+	.mmu_violation = mmu_violation,
 	.map_device = mm_map_device,
 	.frame_alloc = zeroed_frames,
 };

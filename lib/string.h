@@ -55,6 +55,22 @@ static inline bool str_has_prefix(const char *s, const char *prefix)
 	return true;
 }
 
+/* Does the list of words separated by spaces contain `word`? */
+static inline bool str_has_word(const char *s, const char *word)
+{
+	const size_t len = str_len(word);
+
+	while (*s) {
+		if (str_has_prefix(s, word) && (s[len] == ' ' || !s[len]))
+			return true;
+		while (*s && *s != ' ')
+			s++;
+		while (*s == ' ')
+			s++;
+	}
+	return false;
+}
+
 /* Copy with truncation, always terminated (size > 0). Returns the length of src. */
 static inline size_t str_copy(char *dst, const char *src, size_t size)
 {

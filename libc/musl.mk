@@ -9,20 +9,24 @@
 #  - six members with machine code that enters a kernel by instruction; libc/ supplies them;
 #  - malloc and its relatives: tutti's entry stubs (alloc/) carry these names. mallocng's objects get names of their own
 #    with objcopy, and what they ask of the kernel goes to tutti_heap_* (ports/).
+#
+# For replay it is built once more: every access instrumented, and its atomics, which are inline assembly that a compiler cannot
+# see into, replaced by libc/override/replay/. All of it may be: no line of it runs before the kernel can answer.
 
 MUSL_SRC := $(SRCDIR)/musl
 MUSL_OPT := $(if $(CONFIG_OPTIMIZE_SIZE),-Os -fomit-frame-pointer,-O2 -fno-omit-frame-pointer)
 MUSL_FLAGS := $(MUSL_OPT) -g1 -fPIE -fno-stack-protector -fcf-protection=none -ffunction-sections -fdata-sections \
-	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-semantic-interposition
-MUSL_KEY := $(if $(CONFIG_OPTIMIZE_SIZE),size,speed)-$(shell { $(CC) --version | head -n 1; echo '$(MUSL_FLAGS)'; \
-	cat libc/override/*.h; } | sha256sum | cut -c1-8)
+	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-semantic-interposition $(THIRD_PARTY_CFLAGS)
+MUSL_OVERRIDES := $(if $(THIRD_PARTY_CFLAGS),libc/override/replay) libc/override
+MUSL_KEY := $(if $(CONFIG_OPTIMIZE_SIZE),size,speed)$(if $(THIRD_PARTY_CFLAGS),-replay)-$(shell { $(CC) --version | head -n 1; \
+	echo '$(strip $(MUSL_FLAGS))'; cat $(patsubst %,%/*.h,$(MUSL_OVERRIDES)); } | sha256sum | cut -c1-8)
 MUSL_DIR := build/musl/$(MUSL_KEY)
 MUSL_DONE := $(MUSL_DIR)/.done
 
 # Compiler flags for code that uses the C library's public headers, and for our replacements of parts of it, which see
 # its internal ones too.
 MUSL_CFLAGS := -nostdinc -isystem $(MUSL_DIR)/include -idirafter $(GCC_INCLUDE)
-MUSL_INTERNAL_CFLAGS := -nostdinc -D_XOPEN_SOURCE=700 -isystem libc/override -isystem $(MUSL_SRC)/arch/x86_64 \
+MUSL_INTERNAL_CFLAGS := -nostdinc -D_XOPEN_SOURCE=700 $(addprefix -isystem ,$(MUSL_OVERRIDES)) -isystem $(MUSL_SRC)/arch/x86_64 \
 	-isystem $(MUSL_SRC)/arch/generic -isystem $(MUSL_DIR)/obj/src/internal -isystem $(MUSL_SRC)/src/include \
 	-isystem $(MUSL_SRC)/src/internal -isystem $(MUSL_DIR)/obj/include -isystem $(MUSL_SRC)/include
 
@@ -50,7 +54,7 @@ $(MUSL_DONE): $(SRCDIR)/musl.stamp
 		&& sed -i '/^AOBJS/d' config.mak; } >configure.log 2>&1 || { cat configure.log >&2; exit 1; }
 	$(Q)+cd $(MUSL_DIR) && $(PYTHON) $(CURDIR)/mk/watch.py musl build.log \
 		$(MAKE) --no-print-directory --no-silent lib/libc.a install-headers \
-		CFLAGS_C99FSE='-std=c99 -ffreestanding -nostdinc -I$(CURDIR)/libc/override -w' \
+		CFLAGS_C99FSE='-std=c99 -ffreestanding -nostdinc $(addprefix -I$(CURDIR)/,$(MUSL_OVERRIDES)) -w' \
 		DESTDIR= includedir=$(CURDIR)/$(MUSL_DIR)/include
 	$(Q)touch $@
 endif

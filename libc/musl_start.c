@@ -48,18 +48,25 @@ static void expect_threads(void)
 	}
 }
 
-void libc_start(void *arg)
+/* Not before __init_libc() has set the thread pointer: __pthread_self() is no barrier, the compiler may read it early. */
+static void __attribute__((noinline, noreturn)) start_second(const struct libc_start *s, int argc, char **argv, char **envp)
 {
-	struct libc_start s = *(struct libc_start *)arg;
-	int argc = (int)s.block[0];
-	char **argv = (char **)(s.block + 1), **envp = argv + argc + 1;
-	struct pthread *self;
+	struct pthread *self = __pthread_self();
 
-	__init_libc(envp, argv[0]);
-	self = __pthread_self();
-	self->stack = s.stack_top;
-	self->stack_size = s.stack_size;
+	self->stack = s->stack_top;
+	self->stack_size = s->stack_size;
 	expect_threads();
 	__libc_start_init();
 	exit(main(argc, argv, envp));
+}
+
+void libc_start(void *arg)
+{
+	void (*volatile second)(const struct libc_start *, int, char **, char **) = start_second;
+	struct libc_start s = *(struct libc_start *)arg;
+	int argc = (int)s.block[0];
+	char **argv = (char **)(s.block + 1), **envp = argv + argc + 1;
+
+	__init_libc(envp, argv[0]);
+	second(&s, argc, argv, envp);
 }

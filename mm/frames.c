@@ -232,16 +232,15 @@ static __noinline void cache_refill_slow(struct frame_cache *c)
 	/* on a machine that runs low, frames hidden in caches cost others a search */
 	int64_t left = __atomic_load_n(&frames.avail, __ATOMIC_RELAXED) +
 		       __atomic_load_n(&frames.committed, __ATOMIC_RELAXED);
-	uint32_t want = left > frames.reserve * 16 ? frames.batch : 1;
+	uint32_t want = left > frames.reserve * 16 ? frames.batch : 1, have = 0;
+	uint64_t pfn[CACHE_BATCH];
 
 	uk_spin_lock(&frames.lock);
-	for (uint32_t i = 0; i < want; i++) {
-		uint64_t pfn = buddy_take_locked(0);
-
-		if (!pfn)
-			break;
-		cache_push(c, pfn);
-	}
+	while (have < want && (pfn[have] = buddy_take_locked(0)) != 0)
+		have++;
+	/* they come in ascending order mostly, and go out in the same: an address range gets memory that is one piece */
+	while (have)
+		cache_push(c, pfn[--have]);
 	uk_spin_unlock(&frames.lock);
 }
 
@@ -291,7 +290,7 @@ static uint64_t take_single(void)
 }
 
 /* A block that has been counted, or 0: memory is there but in smaller pieces. */
-static uint64_t take_block(unsigned order)
+static uint64_t take_block(unsigned order, bool try)
 {
 	for (unsigned tries = 0; tries < 2; tries++) {
 		unsigned long flags;
@@ -300,7 +299,7 @@ static uint64_t take_block(unsigned order)
 		uk_spin_lock_irqsave(&frames.lock, flags);
 		pfn = buddy_take_locked(order);
 		uk_spin_unlock_irqrestore(&frames.lock, flags);
-		if (pfn)
+		if (pfn || try)
 			return pfn;
 		caches_drain();
 	}
@@ -357,7 +356,7 @@ paddr_t frame_alloc(unsigned order, unsigned flags)
 	if (order > FRAME_MAX_ORDER ||
 	    !counter_claim(counter, 1l << order, flags & (FRAME_CHARGED | FRAME_PT) ? 0 : frames.reserve))
 		return FRAME_NONE;
-	pfn = order ? take_block(order) : take_single();
+	pfn = order ? take_block(order, flags & FRAME_TRY) : take_single();
 	if (!pfn) {
 		counter_return(counter, 1l << order);
 		return FRAME_NONE;
@@ -405,6 +404,14 @@ void frame_free(paddr_t pa, unsigned order)
 		put_single(pa);
 	}
 	counter_return(&frames.avail, 1l << order);
+}
+
+void frame_split(paddr_t pa, unsigned order)
+{
+	UK_CHECK(order <= FRAME_MAX_ORDER);
+	check_used(pa, order);
+	for (uint64_t i = 0; i < 1ul << order; i++)
+		meta_set((pa >> PAGE_SHIFT) + i, META_USED);
 }
 
 void frame_free_charged(paddr_t pa)

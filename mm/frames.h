@@ -19,6 +19,7 @@ enum {
 	FRAME_ZERO = 1u << 0,	 /* filled with zeroes */
 	FRAME_CHARGED = 1u << 1, /* backs a page that was charged: may use what is set aside for commitments */
 	FRAME_PT = 1u << 2,	 /* page table page: may use the small reserve of last resort */
+	FRAME_TRY = 1u << 3,	 /* a block that is at hand, or none: other CPUs' caches are left alone */
 };
 
 /*
@@ -27,6 +28,8 @@ enum {
  */
 paddr_t frame_alloc(unsigned order, unsigned flags);
 void frame_free(paddr_t pa, unsigned order);
+/* From now on the pages of an allocated block are allocated one by one. */
+void frame_split(paddr_t pa, unsigned order);
 /* Free one page and take the commitment for it back in the same step: cannot fail. */
 void frame_free_charged(paddr_t pa);
 

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The final page tables, and what happens to them during boot.
+ * The address space at boot: image, direct map, and what becomes read-only when boot is over.
  *
- * The boot assembly's tables map the image and the first GiB of the direct map. mm_init() builds the final ones from
+ * Where the hardware walks tables (arch_mmu_walks), the boot assembly's map the image and the first GiB of the direct map. mm_init() builds the final ones from
  * frames of that GiB: the direct map of all memory with the largest pages there are, never executable; the image by
  * section, text read-execute, constants read-only, the rest read-write and not executable. Nothing else: no identity
  * map, no null page. The 2 MiB of the direct map around the image are mapped by 4 KiB pages, because there the same
  * permissions have to hold in the end: mm_seal() takes write permission from the aliases of text and constants, and
- * from the relocated constants in the image itself. Until then mm_text_alias() is the way to write text.
+ * from the relocated constants in the image itself. Until then arch_text_write() writes text by way of its alias.
+ *
+ * Where it does not, the image is a program that the host has loaded, section by section and outside of physical memory, and
+ * the direct map and the kernel's addresses are the host's mappings too, among the application's: they get VMAs that nobody can change, and
+ * no entries. The root starts empty.
  *
  * mm_init() runs on the boot CPU before there is any other. The others may run during the rest: changes are made
  * under mm_as.lock and shot down. No memory here means the machine is too small for the image: one line, exit 2.
@@ -40,6 +44,12 @@ static inline paddr_t image_phys(uintptr_t va)
 	return va - (uintptr_t)__image_start + plat_bootinfo()->image_phys;
 }
 
+static void add_or_die(uintptr_t start, uintptr_t end, unsigned prot)
+{
+	if (vma_add_fixed(start, end, prot))
+		plat_boot_error("not enough memory for the address space");
+}
+
 static void map_or_die(uintptr_t va, paddr_t pa, uint64_t len, uint64_t bits, unsigned max_level)
 {
 	if (len && pt_map(va, pa, len, bits, max_level))
@@ -50,14 +60,15 @@ static void map_section(uintptr_t start, uintptr_t end, uint64_t bits, unsigned 
 {
 	if (start == end)
 		return;
-	map_or_die(start, image_phys(start), end - start, bits, 1);
-	if (vma_add_fixed(start, end, prot))
-		plat_boot_error("not enough memory for the address space");
+	if (arch_mmu_walks)
+		map_or_die(start, image_phys(start), end - start, bits, 1);
+	add_or_die(start, end, prot);
 }
 
-static void unmap_page(const void *page)
+static void unmap_pages(uintptr_t start, uintptr_t end)
 {
-	__atomic_store_n(pt_entry((uintptr_t)page, 1, false), 0, __ATOMIC_RELAXED);
+	for (; start < end; start += PAGE_SIZE)
+		__atomic_store_n(pt_entry(start, 1, false), 0, __ATOMIC_RELAXED);
 }
 
 static void map_image(void)
@@ -68,10 +79,11 @@ static void map_image(void)
 	map_section(text, text_end, RX, PROT_R | PROT_X);
 	map_section(text_end, rw, RO, PROT_R);
 	map_section(rw, page_up(__image_end), RW, PROT_R | PROT_W);
-	/* the rest of boot runs on the stack above the guard; the early tables become frames */
-	unmap_page(boot_stack_guard);
-	for (unsigned i = 0; i < ARCH_BOOT_PT_PAGES; i++)
-		unmap_page(boot_page_tables[i]);
+	/* the rest of boot runs on the stack above the guard */
+	if (arch_mmu_walks)
+		unmap_pages((uintptr_t)boot_stack_guard, (uintptr_t)boot_stack);
+	else if (arch_image_protect((uintptr_t)boot_stack_guard, (uintptr_t)boot_stack, false))
+		plat_boot_error("the host refuses a guard page");
 }
 
 static void map_direct(void)
@@ -88,6 +100,7 @@ static void map_direct(void)
 
 void mm_init(void)
 {
+	const struct arch_range early = arch_image_early_tables();
 	paddr_t root;
 
 	frame_init();
@@ -95,13 +108,18 @@ void mm_init(void)
 	if (root == FRAME_NONE)
 		plat_boot_error("not enough memory for the page tables");
 	mm_pt_root = arch_phys_to_virt(root);
-	map_direct();
+	if (arch_mmu_walks)
+		map_direct();
+	else
+		add_or_die(ARCH_DIRECT_MAP, ARCH_KVA_END, 0);
 	map_image();
-	/* close below the image, so that the first mappings share its upper tables */
-	mm_as.mmap_top = ALIGN_DOWN((uintptr_t)__image_start, arch_pt_span(2)) - arch_pt_span(2);
+	mm_as.mmap_top = arch_mmap_top();
 	shootdown_init();
+	if (early.start < early.end)
+		unmap_pages(early.start, early.end);
 	arch_pt_set_root(root);
-	frame_donate(image_phys((uintptr_t)boot_page_tables), ARCH_BOOT_PT_PAGES);
+	if (early.start < early.end)
+		frame_donate(image_phys(early.start), (early.end - early.start) >> PAGE_SHIFT);
 }
 
 /* Change permission bits of mapped 4 KiB pages and flush them everywhere. mm_as.lock held exclusively. */
@@ -131,13 +149,13 @@ void mm_seal(void)
 	/* relocated constants may end within a page that holds data: that page stays writable */
 	const uintptr_t relro = page_down(__relro_start), relro_end = page_down(__relro_end);
 
+	if (!arch_mmu_walks) {
+		if (relro < relro_end && arch_image_protect(relro, relro_end, true))
+			plat_boot_error("the host refuses to make constants read-only");
+		return;
+	}
 	as_write_lock();
 	remap_locked(relro, relro_end, RO);
 	seal_alias_locked(page_down(__image_start), relro_end);
 	as_write_unlock();
-}
-
-void *mm_text_alias(const void *text)
-{
-	return arch_phys_to_virt(image_phys((uintptr_t)text));
 }

@@ -118,7 +118,8 @@ int pt_map(uintptr_t va, paddr_t pa, uint64_t len, uint64_t bits, unsigned max_l
 
 /* The following: mm_as.lock held exclusively, application range, page aligned. */
 uint64_t pt_count(uintptr_t start, uintptr_t end);
-void pt_protect(uintptr_t start, uintptr_t end, unsigned prot, struct pt_flush *f);
+/* These two give the number of resident pages. */
+uint64_t pt_protect(uintptr_t start, uintptr_t end, unsigned prot, struct pt_flush *f);
 /* Removing pages takes four steps: zap, detach tables, shootdown, then reap and release. See pagetable.c. */
 uint64_t pt_zap(uintptr_t start, uintptr_t end, struct pt_flush *f);
 void pt_detach(uintptr_t start, uintptr_t end, uintptr_t hole_start, uintptr_t hole_end, struct pt_flush *f);

@@ -5,17 +5,22 @@
  * One range, handed out upwards and never taken back; an unmapped page follows below every stack and after every
  * device, so running off either end of anything faults. Stacks are recycled through a LIFO list linked by their
  * lowest word: the last one freed is the one most likely in the caches. Nothing mapped here changes its frame or goes
- * away, so no shootdown is ever needed: a CPU that faulted on an entry before it existed does not remember that.
+ * away, so no shootdown is ever needed: a CPU that faulted on an entry before it existed does not remember that. An MMU
+ * that does not walk tables is filled before the entries are written, because it may refuse.
  *
  * Lock: its own, irq-safe, because stacks are freed by the scheduler; frame locks are taken inside. Out of memory:
  * mm_kstack_alloc() gives 0 and undoes; a device that cannot be mapped ends the machine.
  */
+#include "lib/errno.h"
 #include "lib/util.h"
 #include "mm/frames.h"
 #include "mm/internal.h"
 #include "mm/mm.h"
 #include "plat/plat.h"
 #include "uk/spinlock.h"
+
+#define STACK_PAGES (MM_KSTACK_SIZE / PAGE_SIZE)
+#define STACK_BITS  (ARCH_PTE_P | ARCH_PTE_W | ARCH_PTE_NX | ARCH_PTE_G)
 
 struct free_stack {
 	struct free_stack *next;
@@ -27,15 +32,30 @@ static struct {
 	struct free_stack *stacks; /* [lock] */
 } kva = { .next = ARCH_KVA_BASE };
 
+/* Pieces of memory as large as they are. 0 or -ENOMEM. */
+static int fill_stack(uintptr_t base, const paddr_t pa[STACK_PAGES])
+{
+	unsigned n;
+
+	for (unsigned i = 0; i < STACK_PAGES; i += n) {
+		n = 1;
+		while (i + n < STACK_PAGES && pa[i + n] == pa[i] + n * PAGE_SIZE)
+			n++;
+		if (arch_mmu_fill(base + i * PAGE_SIZE, pa[i], n * PAGE_SIZE, STACK_BITS))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static uintptr_t stack_new_locked(void)
 {
 	const uintptr_t base = kva.next + PAGE_SIZE;
-	paddr_t pa[MM_KSTACK_SIZE / PAGE_SIZE];
+	paddr_t pa[STACK_PAGES];
 
 	if (base + MM_KSTACK_SIZE > ARCH_KVA_END || pt_build(base, base + MM_KSTACK_SIZE))
 		return 0;
 	/* all frames before the first entry: a CPU may load an entry that it has no use for, so none is taken back */
-	for (unsigned i = 0; i < ARRAY_SIZE(pa); i++) {
+	for (unsigned i = 0; i < STACK_PAGES; i++) {
 		pa[i] = frame_alloc(0, 0);
 		if (pa[i] == FRAME_NONE) {
 			while (i--)
@@ -43,9 +63,14 @@ static uintptr_t stack_new_locked(void)
 			return 0;
 		}
 	}
-	for (unsigned i = 0; i < ARRAY_SIZE(pa); i++)
-		UK_CHECK(!pt_map(base + i * PAGE_SIZE, pa[i], PAGE_SIZE,
-				 ARCH_PTE_P | ARCH_PTE_W | ARCH_PTE_NX | ARCH_PTE_G, 1));
+	if (fill_stack(base, pa)) {
+		arch_mmu_changed(base, base + MM_KSTACK_SIZE);
+		for (unsigned i = 0; i < STACK_PAGES; i++)
+			frame_free(pa[i], 0);
+		return 0;
+	}
+	for (unsigned i = 0; i < STACK_PAGES; i++)
+		UK_CHECK(!pt_map(base + i * PAGE_SIZE, pa[i], PAGE_SIZE, STACK_BITS, 1));
 	kva.next = base + MM_KSTACK_SIZE;
 	return base;
 }

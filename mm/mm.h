@@ -71,7 +71,5 @@ void mm_cpu_leave_idle(void); /* flushes if it was asked to */
 /* ---- boot ---- */
 /* Final page tables: image by section (W^X), direct map, no null page. Frames are initialised in here. */
 void mm_init(void);
-/* Writable view of image text, before mm_seal() only: for the malloc entry stubs. */
-void *mm_text_alias(const void *text);
-/* Text and relocated read-only data become read-only everywhere, the direct map included. */
+/* Text and relocated read-only data become read-only everywhere, the direct map included. The end of arch_text_write(). */
 void mm_seal(void);

@@ -19,6 +19,9 @@
  * pointer to a table whether or not it is present. Nobody else can see the state between, because all of it happens
  * under the exclusive lock.
  *
+ * An MMU that does not walk tables is told: arch_mmu_fill() after entries were made (mm/fault.c), arch_mmu_changed() between (1)
+ * and (2) (mm/vma.c), arch_mmu_frame_freed() in (3).
+ *
  * A table stays as long as any mapping touches the range that it spans, because the tables of charged pages are built
  * when they are charged: a fault on them needs no memory but the page itself.
  */
@@ -141,6 +144,7 @@ static inline void walk_page(uint64_t *e, uint64_t v, uintptr_t va, struct pt_wa
 		break;
 	case OP_REAP:
 		__atomic_store_n(e, 0, __ATOMIC_RELAXED);
+		arch_mmu_frame_freed(v & ARCH_PTE_ADDR, PAGE_SIZE);
 		if (w->recommit)
 			frame_free_charged(v & ARCH_PTE_ADDR);
 		else
@@ -198,9 +202,9 @@ uint64_t pt_count(uintptr_t start, uintptr_t end)
 	return walk_range(start, end, (struct pt_walk){ .op = OP_COUNT });
 }
 
-void pt_protect(uintptr_t start, uintptr_t end, unsigned prot, struct pt_flush *f)
+uint64_t pt_protect(uintptr_t start, uintptr_t end, unsigned prot, struct pt_flush *f)
 {
-	walk_range(start, end, (struct pt_walk){ .op = OP_PROTECT, .bits = pt_app_bits(prot), .flush = f });
+	return walk_range(start, end, (struct pt_walk){ .op = OP_PROTECT, .bits = pt_app_bits(prot), .flush = f });
 }
 
 uint64_t pt_zap(uintptr_t start, uintptr_t end, struct pt_flush *f)

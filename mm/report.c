@@ -52,8 +52,9 @@ static const struct vma *lookup_bounded(uintptr_t addr)
 
 static const char *kind_of(const struct vma *v)
 {
+	/* the other fixed one keeps the application away from the kernel's addresses */
 	if (v->attr & VMA_FIXED)
-		return "image";
+		return v->prot ? "image" : "not mapped";
 	if (v->attr & VMA_HEAP)
 		return v->prot ? "heap" : "heap, reserved only";
 	if (v->attr & VMA_STACK)
@@ -78,8 +79,8 @@ const char *mm_describe(uintptr_t addr)
 
 		return e && *e ? "kernel stack or device" : "guard page of a kernel stack, or not mapped";
 	}
-	if (addr >= ARCH_DIRECT_MAP)
-		return addr - ARCH_DIRECT_MAP < plat_bootinfo()->phys_top ? "direct map" : "not mapped";
+	if (addr - ARCH_DIRECT_MAP < plat_bootinfo()->phys_top)
+		return "direct map";
 	v = lookup_bounded(addr);
 	return v && v->start <= addr ? kind_of(v) : "not mapped";
 }

@@ -27,6 +27,8 @@
  * hardware loads speculatively meanwhile are dropped by the same flush. A CPU that is RUNNING -> IDLE while a request
  * for it is on its way answers it from idle.
  *
+ * Where one CPU's change is every CPU's (arch_mmu_coherent) there is nothing to shoot down; lock and halting stay the same.
+ *
  * A CPU starts as NEW and owes a flush from its first call to either side of the handshake on. Until it is marked
  * online it gets no IPI: it has run no application code, and its first flush comes after the mark.
  */
@@ -192,13 +194,17 @@ void shootdown(const struct pt_flush *f)
 {
 	unsigned cpus = plat_cpu_count(), me = cpu_id(), targets = 0;
 
-	if (!f->count)
+	if (arch_mmu_coherent || !f->count)
 		return;
 	shoot.request = f;
 	shoot.requester = me;
 	for (unsigned i = 0; i < cpus; i++) {
-		if (i == me || !must_answer(i))
+		if (i == me)
 			continue;
+		if (!must_answer(i)) {
+			arch_mmu_flush_deferred(i);
+			continue;
+		}
 		/* pairs with the acquire in mm_shootdown_ipi() */
 		__atomic_store_n(&shoot.cpu[i].wanted, WANTED_NOW, __ATOMIC_RELEASE);
 		plat_ipi_send(i, PLAT_IPI_SHOOTDOWN);
@@ -217,6 +223,8 @@ void mm_cpu_enter_idle(void)
 	uint32_t *state = &shoot.cpu[cpu_id()].state;
 	uint32_t s = CPU_RUNNING;
 
+	if (arch_mmu_coherent)
+		return;
 	if (__atomic_compare_exchange_n(state, &s, CPU_IDLE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) || s != CPU_NEW)
 		return;
 	__atomic_store_n(state, CPU_IDLE_FLUSH, __ATOMIC_SEQ_CST);
@@ -225,8 +233,11 @@ void mm_cpu_enter_idle(void)
 void mm_cpu_leave_idle(void)
 {
 	uint32_t *state = &shoot.cpu[cpu_id()].state;
-	uint32_t s = __atomic_exchange_n(state, CPU_RUNNING, __ATOMIC_SEQ_CST);
+	uint32_t s;
 
+	if (arch_mmu_coherent)
+		return;
+	s = __atomic_exchange_n(state, CPU_RUNNING, __ATOMIC_SEQ_CST);
 	if (s == CPU_IDLE_FLUSH || s == CPU_NEW)
 		arch_tlb_flush_all();
 }

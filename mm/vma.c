@@ -16,6 +16,9 @@
  * tables of a charged range are built with the charge and stay while any VMA touches their span, so a fault needs the
  * one frame and nothing else.
  *
+ * An MMU that does not walk tables: the addresses of every VMA are reserved while it exists (arch_mmu_reserve(); a host may have something
+ * there of which we know nothing), and what pages lose is told VMA by VMA, never across the holes between them.
+ *
  * Contexts: thread context, interrupts on, no spin lock held. Out of memory: -ENOMEM and nothing changed (except that
  * MAP_POPULATE stops early, as in Linux).
  *
@@ -259,6 +262,48 @@ static bool range_is_valid(uintptr_t addr, size_t len)
 	return addr >= ARCH_APP_MIN && addr <= ARCH_APP_MAX && len <= ARCH_APP_MAX - addr;
 }
 
+/*
+ * Reserve the addresses between start and end that no VMA has; those of VMAs are reserved. 0 or -EEXIST, -ENOMEM with
+ * what stands before *done reserved: holes_unreserve() gives it back.
+ */
+static int holes_reserve(uintptr_t start, uintptr_t end, uintptr_t *done)
+{
+	struct vma *v;
+
+	if (arch_mmu_walks)
+		return 0;
+	v = vma_above(start);
+	for (uintptr_t at = *done = start; at < end; at = *done) {
+		const uintptr_t hole_end = v && v->start < end ? v->start : end;
+		int err = at < hole_end ? arch_mmu_reserve(at, hole_end) : 0;
+
+		if (err)
+			return err;
+		*done = hole_end < end ? MIN(v->end, end) : end;
+		if (v)
+			v = vma_next(v);
+	}
+	return 0;
+}
+
+static void holes_unreserve(uintptr_t start, uintptr_t end)
+{
+	struct vma *v;
+
+	if (arch_mmu_walks)
+		return;
+	v = vma_above(start);
+	for (uintptr_t at = start; at < end;) {
+		const uintptr_t hole_end = v && v->start < end ? v->start : end;
+
+		if (at < hole_end)
+			arch_mmu_unreserve(at, hole_end);
+		at = hole_end < end ? v->end : end;
+		if (v)
+			v = vma_next(v);
+	}
+}
+
 /* ---- removing pages ---- */
 
 static inline void resident_sub(const struct vma *v, uint64_t pages)
@@ -288,6 +333,8 @@ static void unmap_locked(uintptr_t start, uintptr_t end, bool keep_tables)
 		if (vma_charged(v))
 			frame_uncommit(pages_of(v->start, v->end) - resident);
 		resident_sub(v, resident);
+		if (resident)
+			arch_mmu_changed(v->start, v->end);
 		*tail = v;
 		tail = &v->next;
 		v->next = NULL;
@@ -300,6 +347,8 @@ static void unmap_locked(uintptr_t start, uintptr_t end, bool keep_tables)
 	for (v = removed; v; v = next) {
 		next = v->next;
 		pt_reap(v->start, v->end, false);
+		if (!keep_tables)
+			arch_mmu_unreserve(v->start, v->end);
 		slab_free(&mm_vma_cache, v);
 	}
 	if (!keep_tables)
@@ -360,18 +409,27 @@ static long mmap_locked(uintptr_t addr, size_t len, unsigned prot, int flags)
 	const bool charged = (attr & VMA_HEAP) && (prot & PROT_W);
 	struct split split = { 0 };
 	struct vma *new;
-	uintptr_t end;
+	uintptr_t end, reserved;
 	long start;
 	int err;
 
 	start = place_locked(addr, len, flags);
 	if (start < 0)
 		return start;
+	err = holes_reserve((uintptr_t)start, (uintptr_t)start + len, &reserved);
+	if (err) {
+		holes_unreserve((uintptr_t)start, reserved);
+		if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
+			return flags & MAP_FIXED_NOREPLACE ? err : -ENOMEM;
+		/* a hint where the host has something; a place of our own choosing is free, or there is none */
+		return addr ? mmap_locked(0, len, prot, flags) : -ENOMEM;
+	}
 	addr = (uintptr_t)start;
 	end = addr + len;
+	err = -ENOMEM;
 	new = vma_new(addr, end, prot, attr);
 	if (!new)
-		return -ENOMEM;
+		goto unreserve;
 	err = split_prepare(&split, addr, end);
 	if (err)
 		goto free_vma;
@@ -400,6 +458,8 @@ free_split:
 	split_abandon(&split);
 free_vma:
 	slab_free(&mm_vma_cache, new);
+unreserve:
+	holes_unreserve(addr, end);
 	return err;
 }
 
@@ -502,11 +562,15 @@ static int mprotect_locked(uintptr_t start, uintptr_t end, unsigned prot)
 	}
 	split_commit(&split, start, end);
 	for (struct vma *v = vma_above(start); v && v->start < end; v = vma_next(v)) {
+		uint64_t resident;
+
 		if (v->prot == prot)
 			continue;
 		if (vma_charged(v) && !(prot & PROT_W))
 			frame_uncommit(pages_of(v->start, v->end) - pt_count(v->start, v->end));
-		pt_protect(v->start, v->end, prot, &flush);
+		resident = pt_protect(v->start, v->end, prot, &flush);
+		if (resident && (v->prot & ~prot))
+			arch_mmu_changed(v->start, v->end);
 		v->prot = prot;
 	}
 	shootdown(&flush);
@@ -548,9 +612,14 @@ static int drop_locked(uintptr_t start, uintptr_t end)
 	if (range_has_fixed(start, end))
 		return -EINVAL;
 	for (v = vma_above(start); v && v->start < end; v = vma_next(v)) {
+		const uintptr_t s = MAX(v->start, start), e = MIN(v->end, end);
+		const uint64_t resident = pt_zap(s, e, &flush);
+
 		hole |= v->start > at;
 		at = v->end;
-		resident_sub(v, pt_zap(MAX(v->start, start), MIN(v->end, end), &flush));
+		resident_sub(v, resident);
+		if (resident)
+			arch_mmu_changed(s, e);
 	}
 	shootdown(&flush);
 	for (v = vma_above(start); v && v->start < end; v = vma_next(v))

@@ -98,6 +98,13 @@ void plat_exit(int status) __attribute__((noreturn));
 /* Stop all CPUs, print reason, registers of `f` (may be NULL) and every CPU's backtrace, end with status 134. Any context. */
 struct trap_frame;
 void plat_crash(struct trap_frame *f, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+/*
+ * A checker's report: as plat_crash(), but after `what` come the lines that lines(arg) prints with plat_log('C'), and no registers or
+ * backtraces of CPUs. Any context.
+ */
+void plat_report(const char *what, void (*lines)(void *arg), void *arg) __attribute__((noreturn));
+/* [a] A crash is being reported: checkers stay quiet. */
+extern bool plat_crash_begun;
 /* One line on the control channel, then status 2: wrong boot keys, too little memory. */
 void plat_boot_error(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 

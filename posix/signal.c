@@ -39,6 +39,8 @@
 #include "sync/percpu.h"
 #include "uk/spinlock.h"
 
+#define SYSCALL_LENGTH 2 /* bytes of the instruction */
+
 #define X(field, off) _Static_assert(offsetof(struct trap_frame, field) == (off), "entry_offsets.h")
 X(r15, FRAME_R15);
 X(r14, FRAME_R14);
@@ -398,6 +400,31 @@ void posix_return_from_trap(struct trap_frame *f)
 {
 	if (unlikely(__atomic_load_n(&current_thread()->flags, __ATOMIC_SEQ_CST) & TF_SIGPENDING))
 		posix_return_to_app(f, APP_RETURN_LIVE);
+}
+
+/*
+ * A `syscall` instruction: number and arguments as the Linux ABI has them. A call that has to be made again goes back to the
+ * instruction, unless a handler wants -EINTR. (A handler that runs before the call is made again does not keep the
+ * vector registers: the trap path has them.)
+ */
+void posix_syscall_trap(struct trap_frame *f)
+{
+	const long regs[] = { (long)f->rax, (long)f->rdi, (long)f->rsi, (long)f->rdx, (long)f->r10, (long)f->r8, (long)f->r9 };
+	const uintptr_t after = f->rip;
+	long r = posix_syscall(regs);
+
+	if (r != -ERESTART && r != -ERESTART_NOHAND) {
+		f->rax = (uint64_t)r;
+		return;
+	}
+	/* deliver() looks at the result to see whether a handler ends the call; without one the number has to stand there */
+	f->rip = after - SYSCALL_LENGTH;
+	f->rax = r == -ERESTART ? (uint64_t)regs[0] : (uint64_t)r;
+	arch_irq_disable();
+	posix_return_to_app(f, after);
+	arch_irq_enable();
+	if (f->rax == (uint64_t)-ERESTART_NOHAND)
+		f->rax = (uint64_t)regs[0];
 }
 
 /* From posix_signal_return: undo a handler's frame. Vector registers are the interrupted code's again. Interrupts off on return. */

@@ -18,4 +18,5 @@ struct trap_frame;
 void posix_return_to_app(struct trap_frame *f, uintptr_t how);
 /* Upcalls. */
 void posix_return_from_trap(struct trap_frame *f);
+void posix_syscall_trap(struct trap_frame *f);
 bool posix_app_exception(struct trap_frame *f, uintptr_t addr);

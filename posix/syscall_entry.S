@@ -23,6 +23,8 @@
  * Floating-point state is not saved: at a function call it belongs to nobody, except MXCSR and the x87 control word, which
  * the context switch keeps.
  */
+#include <arch/asm.h>
+
 #include "posix/entry_offsets.h"
 
 	.text
@@ -135,7 +137,7 @@ tutti_syscall:
 	pop	%rax
 	mov	%rax, FRAME_RFLAGS(%rsp)	/* interrupts are on in it */
 	mov	%rsp, %rdi
-	cli
+	irq_disable
 	call	posix_return_to_app
 	mov	%rsp, %rdi
 	call	arch_return_frame	/* does not return */

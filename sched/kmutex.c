@@ -14,6 +14,8 @@
  */
 #include "sched/kmutex.h"
 
+#include <arch/cpu.h>
+
 #include "lib/util.h"
 
 #define KMUTEX_SPINS 64
@@ -80,7 +82,7 @@ void kmutex_lock_slow(struct kmutex *m)
 	for (unsigned i = 0; i < KMUTEX_SPINS; i++) {
 		if (!__atomic_load_n(&m->owner, __ATOMIC_RELAXED) && kmutex_trylock(m))
 			return;
-		__asm__ volatile("pause");
+		arch_cpu_relax();
 	}
 	__atomic_fetch_add(&m->waiters, 1, __ATOMIC_SEQ_CST);
 	waitq_wait(&m->wq, kmutex_trylock(m));

@@ -39,6 +39,8 @@
  */
 #include "sched/sched.h"
 
+#include <arch/cpu.h>
+
 #include "lib/errno.h"
 #include "lib/util.h"
 #include "mm/mm.h"
@@ -460,7 +462,7 @@ void thread_wake(struct uk_thread *t)
 	}
 	/* Bounded, see the prologue. Pairs with the release in finish_switch(). */
 	while (unlikely(__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)))
-		__asm__ volatile("pause");
+		arch_cpu_relax();
 	sched_place(t, false);
 out:
 	preempt_enable();
@@ -527,7 +529,7 @@ static void idle_poll(struct rq *rq, unsigned cpu)
 	arch_irq_enable();
 	/* A cleared idle bit: somebody sends us to steal. */
 	while (!queued_on(rq) && cpumask_test(&sched.idle, cpu) && plat_monotonic_ns() < end)
-		__asm__ volatile("nop; pause");
+		arch_cpu_relax();
 	arch_irq_disable();
 }
 
@@ -576,7 +578,8 @@ static void __attribute__((noreturn)) idle_loop(unsigned cpu)
 		if (r == STEAL_AGAIN) {
 			/* Let interrupts in; the nops because QEMU's TCG takes none if `pause` follows `sti`. */
 			arch_irq_enable();
-			__asm__ volatile("nop; nop; pause");
+			__asm__ volatile("nop; nop");
+			arch_cpu_relax();
 			arch_irq_disable();
 		}
 	}
@@ -634,7 +637,7 @@ void sched_evict(struct uk_thread *t, unsigned cpu)
 		 * lock.
 		 */
 		while (unlikely(__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)))
-			__asm__ volatile("pause");
+			arch_cpu_relax();
 		queue_del_locked(rq, t);
 		took = true;
 	}

@@ -24,6 +24,8 @@
  */
 #include "sched/timer.h"
 
+#include <arch/cpu.h>
+
 #include "lib/util.h"
 #include "plat/plat.h"
 #include "sync/percpu.h"
@@ -142,7 +144,7 @@ bool timer_cancel(struct timer *t)
 	}
 	while (unlikely(tc->running == t)) {
 		uk_spin_unlock_irqrestore(&tc->lock, flags);
-		__asm__ volatile("pause");
+		arch_cpu_relax();
 		uk_spin_lock_irqsave(&tc->lock, flags);
 		/* its callback may have armed it once more */
 		if (t->cpu >= 0) {

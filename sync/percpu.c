@@ -10,7 +10,7 @@
  * preempted and be on another CPU by now. That is harmless: it looks at the CPU it is on, with interrupts off, and
  * switches only if that one wants it. It is a voluntary switch (a function call in kernel code), so the vector registers
  * need no saving: fault handlers, which interrupt application code in mid-computation, run with preempt_count raised and
- * leave the switch to the common exit (arch/x86_64/trap.c), which saves them.
+ * leave the switch to the common exit (plat/common/trap.c), which saves them.
  */
 #include "sync/percpu.h"
 

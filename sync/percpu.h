@@ -31,6 +31,8 @@ struct percpu {
 	uint32_t hw_id;		   /* gs:44 [I] local APIC id */
 	uint32_t in_irq;	   /* gs:48 depth of device/timer/IPI handlers (not faults) */
 	uint32_t online;	   /* gs:52 takes part in scheduling and shootdown */
+	uint32_t irq_off;	   /* gs:56 host: interrupts are disabled on this CPU */
+	uint32_t irq_pending;	   /* gs:60 [a] host: bits of interrupts that wait for it (arch/soft) */
 } __attribute__((aligned(64)));
 
 _Static_assert(offsetof(struct percpu, current) == 8, "assembly");
@@ -39,6 +41,8 @@ _Static_assert(offsetof(struct percpu, kstack_base) == 24, "assembly");
 _Static_assert(offsetof(struct percpu, preempt_count) == 32, "assembly");
 _Static_assert(offsetof(struct percpu, need_resched) == 36, "assembly");
 _Static_assert(offsetof(struct percpu, in_irq) == 48, "assembly");
+_Static_assert(offsetof(struct percpu, irq_off) == 56, "assembly");
+_Static_assert(offsetof(struct percpu, irq_pending) == 60, "assembly");
 
 /* One element per possible CPU; element 0 is usable from the first C instruction on. Defined in sync/percpu.c. */
 extern struct percpu percpu_areas[];

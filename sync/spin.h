@@ -9,15 +9,20 @@
  */
 #pragma once
 
+#include <arch/cpu.h>
+
+#include "config.h"
+
 #ifndef SPIN_LOOKS_PER_PAUSE
-#define SPIN_LOOKS_PER_PAUSE 1024u
+/* In a replayed run nobody else goes on until this CPU says that it waits. */
+#define SPIN_LOOKS_PER_PAUSE (config_replay ? 1u : 1024u)
 #endif
 
 /* `looks` counts the rounds of the loop, from 0. */
 static inline void spin_wait(unsigned *looks)
 {
 	if (++*looks % SPIN_LOOKS_PER_PAUSE == 0)
-		__builtin_ia32_pause();
+		arch_cpu_relax();
 	else
 		__asm__ volatile("" ::: "memory");
 }

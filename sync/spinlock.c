@@ -9,6 +9,8 @@
  */
 #include "uk/spinlock.h"
 
+#include <arch/cpu.h>
+
 #define BACKOFF_MAX 64
 
 __noinline void uk_spin_lock_slow(struct uk_spinlock *l)
@@ -18,7 +20,7 @@ __noinline void uk_spin_lock_slow(struct uk_spinlock *l)
 	do {
 		do {
 			for (unsigned i = 0; i < wait; i++)
-				__builtin_ia32_pause();
+				arch_cpu_relax();
 			if (wait < BACKOFF_MAX)
 				wait *= 2;
 		} while (uk_spin_is_locked(l));

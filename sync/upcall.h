@@ -39,10 +39,20 @@ struct tutti_upcalls {
 	void (*console_event)(void);
 	/* An exception with no handler, from application code; true: a signal took care of it. */
 	bool (*app_exception)(struct trap_frame *f, uintptr_t addr);
+	/*
+	 * A `syscall` instruction of the program, caught by the host platform: number and arguments in the frame as the
+	 * Linux ABI has them. Thread context, interrupts on; the result goes into the frame.
+	 */
+	void (*syscall)(struct trap_frame *f);
 	/* Extra lines for the crash report (threads, memory): called once by the crashing CPU, everything else stopped. */
 	void (*crash_report)(void);
 	/* Words about an address for the crash report ("null page", "guard page of ..."), as mm_describe(). No locks waited for. */
 	const char *(*describe)(uintptr_t addr);
+	/*
+	 * arch/ found that memory is not kept as it must be: ends the run with a crash report. Any context. `cpu`: who would be hurt;
+	 * `addr` and `pa`: the page and what it still maps.
+	 */
+	void (*mmu_violation)(const char *what, unsigned cpu, uintptr_t addr, paddr_t pa) __attribute__((noreturn));
 	/* Device memory mapped uncached, as mm_map_device(). plat_init() only. */
 	void *(*map_device)(paddr_t pa, size_t len);
 	/* 2^order zeroed frames below any address, as frame_alloc(order, FRAME_ZERO); FRAME_NONE (-1) if there are none. */

@@ -4,13 +4,14 @@
  * keeps is in arch/context.h. Runs with interrupts off and preempt_count 1, so the FS base read and the stack pointer
  * stored belong to one thread.
  *
- * CPUs without XSAVE take the older instructions: FS base through the MSR, MXCSR and the x87 control word as parts of an
+ * CPUs without XSAVE take the older instructions: FS base through the MSR (in a process: a call of the host), MXCSR and the x87 control word as parts of an
  * FXSAVE image below the stack pointer (interrupts are off; an NMI has its own stack). Slower, same frame on the stack.
  * Emulating hypervisors know these instructions where they do not know LDMXCSR and FLDCW.
  *
  * Saved on the stack of the thread that is switched away from, from its rsp upwards:
  *	mxcsr | x87 control word, r15, r14, r13, r12, rbx, rbp, return address
  */
+#include <arch/asm.h>
 #include <arch/boot_abi.h>
 
 /* Layout of an FXSAVE image (Intel SDM vol. 1, 10.5.1). */
@@ -45,17 +46,12 @@ arch_switch:
 	mov	8(%rsi), %rax
 	wrfsbase %rax
 	jmp	2f
-1:	mov	$MSR_FS_BASE, %ecx
-	rdmsr
-	shl	$32, %rdx
-	or	%rdx, %rax
+1:	read_fs_base_slow
 	mov	%rax, 8(%rdi)
 	mov	%rsp, (%rdi)
 	mov	(%rsi), %rsp
 	mov	8(%rsi), %rax
-	mov	%rax, %rdx
-	shr	$32, %rdx
-	wrmsr
+	write_fs_base_slow
 2:	ldmxcsr	(%rsp)
 	fldcw	4(%rsp)
 3:	add	$8, %rsp
@@ -77,15 +73,12 @@ arch_switch_old:
 	mov	%eax, (%rsp)
 	movzwl	FXSAVE_FCW-FXSAVE_SIZE(%rsp), %eax
 	mov	%eax, 4(%rsp)
-	mov	$MSR_FS_BASE, %ecx
-	rdmsr
-	mov	%eax, 8(%rdi)
-	mov	%edx, 12(%rdi)
+	read_fs_base_slow
+	mov	%rax, 8(%rdi)
 	mov	%rsp, (%rdi)
 	mov	(%rsi), %rsp
-	mov	8(%rsi), %eax
-	mov	12(%rsi), %edx
-	wrmsr
+	mov	8(%rsi), %rax
+	write_fs_base_slow
 	mov	(%rsp), %ecx
 	mov	4(%rsp), %edx
 	call	load_control_words
@@ -126,7 +119,7 @@ arch_thread_start:
 	.hidden	arch_enter_app
 	.type	arch_enter_app, @function
 arch_enter_app:
-	cli
+	irq_disable
 	fninit
 	and	$-16, %rsp
 	cmpb	$0, arch_has_xsave(%rip)
@@ -148,5 +141,5 @@ arch_enter_app:
 	xor	%ebx, %ebx
 	xor	%ecx, %ecx
 	xor	%edx, %edx
-	sti
+	irq_enable
 	jmp	*%rsi

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
 mod := arch
-$(mod)-srcs := boot.S entry.S context.S uaccess.S cpu.c trap.c tls.c
+$(mod)-srcs := context.S uaccess.S xstate.c trap.c tls.c
 $(mod)-deps := lib sync
+$(mod)-check := no

@@ -98,16 +98,5 @@ paddr_t bootinfo_rsdp(void)
 
 __cold bool bootinfo_cmdline_has(const char *word)
 {
-	const char *s = boot.cmdline;
-	size_t len = str_len(word);
-
-	while (*s) {
-		if (str_has_prefix(s, word) && (s[len] == ' ' || !s[len]))
-			return true;
-		while (*s && *s != ' ')
-			s++;
-		while (*s == ' ')
-			s++;
-	}
-	return false;
+	return str_has_word(boot.cmdline, word);
 }

@@ -17,6 +17,7 @@
 #include <arch/cpu.h>
 
 #include "lib/util.h"
+#include "plat/common/common.h"
 #include "plat/plat.h"
 #include "plat/vm/ioapic.h"
 #include "plat/vm/vm.h"

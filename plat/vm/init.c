@@ -12,6 +12,7 @@
 #include <arch/trap.h>
 
 #include "lib/util.h"
+#include "plat/common/common.h"
 #include "plat/plat.h"
 #include "plat/vm/bootinfo.h"
 #include "plat/vm/clock.h"

@@ -23,6 +23,7 @@
 
 #include "lib/string.h"
 #include "lib/util.h"
+#include "plat/common/common.h"
 #include "plat/plat.h"
 #include "plat/vm/clock.h"
 #include "plat/vm/hw.h"
@@ -79,7 +80,12 @@ unsigned plat_cpu_count(void)
 	return smp.count;
 }
 
-bool smp_arrived(unsigned cpu)
+bool plat_ipi_ready(void)
+{
+	return lapic_ready();
+}
+
+bool plat_cpu_arrived(unsigned cpu)
 {
 	/* pairs with the release in smp_ap_main() */
 	return __atomic_load_n(&smp.arrived.w[cpu / 64], __ATOMIC_ACQUIRE) >> (cpu % 64) & 1;
@@ -156,7 +162,7 @@ void plat_cpus_poll(void)
 		return;
 	now = plat_monotonic_ns();
 	for (unsigned i = 1; i < smp.count; i++) {
-		if (smp_arrived(i))
+		if (plat_cpu_arrived(i))
 			continue;
 		if (now - smp.started_ns > LIMIT_NS)
 			plat_boot_error("CPU %u (APIC id %u) did not start within 10 s", i, percpu_areas[i].hw_id);

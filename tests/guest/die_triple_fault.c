@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2 exit=125
+// test: plat=vm cpus=1,2 exit=125
 /* A triple fault is not an exit: the tool says that the machine died, 125. (Only where the program may load the IDT.) */
 int main(void)
 {

@@ -9,6 +9,8 @@
 #include <uk/allocbbuddy.h>
 #include <uk/allocregion.h>
 
+#include <arch/image.h>
+
 #include "alloc/allocator.h"
 #include "alloc_generic.h"
 
@@ -16,10 +18,10 @@
 __attribute__((visibility("hidden"))) unsigned char malloc_entry_stubs[8 * 16];
 __asm__(".globl malloc_entry_stubs_end\n.hidden malloc_entry_stubs_end\n.set malloc_entry_stubs_end, malloc_entry_stubs + 128");
 
-void *mm_text_alias(const void *text);
-void *mm_text_alias(const void *text)
+int arch_text_write(void *text, const void *bytes, size_t len)
 {
-	return (void *)(uintptr_t)text;
+	memcpy(text, bytes, len);
+	return 0;
 }
 
 static struct uk_alloc *back;

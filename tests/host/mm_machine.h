@@ -5,12 +5,16 @@
  */
 #pragma once
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memfd_create() */
+#endif
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "mm/frames.h"
 /* the real one: the test defines what is declared there */
@@ -70,14 +74,33 @@ void plat_boot_error(const char *fmt, ...)
 		crashed_;                      \
 	})
 
+#ifdef MACHINE_SOFT
+/* A memory file and the MMU of the host platform. */
+static void machine_memory(uint64_t size)
+{
+	int fd = memfd_create("memory", 0), err;
+
+	REQUIRE(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	err = arch_mmu_init(fd, size);
+	if (err)
+		fprintf(stderr, "arch_mmu_init: %s\n", strerror(-err));
+	REQUIRE(!err);
+}
+#else
+static void machine_memory(uint64_t size)
+{
+	fake_phys_base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	REQUIRE(fake_phys_base != MAP_FAILED);
+}
+#endif
+
 /* Physical memory of `size` bytes: some below 1 MiB, the rest above 2 MiB with a hole in the middle. */
 static void machine_make(uint64_t size)
 {
 	const uint64_t mib = 1 << 20;
 	struct plat_mem *m = machine_info.mem;
 
-	fake_phys_base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	REQUIRE(fake_phys_base != MAP_FAILED);
+	machine_memory(size);
 	m[0] = (struct plat_mem){ 0, 0x9f000 };
 	m[1] = (struct plat_mem){ 2 * mib + 0x5000, size / 2 - 3 * mib };
 	m[2] = (struct plat_mem){ size / 2 + mib, size / 2 - mib - 0x3000 };

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`tutti bench`: what an allocator costs, measured the same way for each.
 
-Every run is a fresh machine. All combinations of allocator, CPUs and threads take turns, at least three rounds, so that whatever
-else the computer does meets all of them; the best run of each is kept. A speed-up is against one CPU and one thread of the same
-allocator, which runs without being asked for; its machine may have two CPUs and has one, because with one possible CPU the
-emulator drops atomic instructions.
+Every run is a fresh machine or process. All combinations of platform, allocator, CPUs and threads take turns, at least three rounds, so
+that whatever else the computer does meets all of them; the best run of each is kept. A speed-up is against one CPU and one thread of
+the same platform and allocator, which runs without being asked for; its machine may have two CPUs and has one, because with one
+possible CPU the emulator drops atomic instructions. With `--vs native` the same sources run as an ordinary Linux program in between,
+and a ratio says how fast each row is against it.
 
 A benchmark program prints `@start` when the measured part begins, `@cpus 0,1` (where its threads ran) and
 `@result ops=N seconds=S peak_bytes=B check=ok`. For any other program the time is from the kernel's first line to its last.
 
-Between the two moments the CPU time of QEMU's threads is taken. Of the virtual CPUs on which the program's threads ran, as many
-as can be busy at once should have had a whole core each. Less than 90 %: the row is marked, `*` if the host's other work
-took the time, `~` if the guest's CPU was idle (threads that wait for each other).
+Between the two moments the CPU time of QEMU's threads, or of the process's, is taken. Of the virtual CPUs on which the program's threads
+ran, as many as can be busy at once should have had a whole core each. Less than 90 %: the row is marked, `*` if the host's other
+work took the time, `~` if the guest's CPU was idle (threads that wait for each other). Of a Linux program's threads, which come and
+go, only the sum is known.
 """
 
 import json
@@ -20,7 +22,7 @@ import re
 import sys
 import time
 
-from . import console, cpio, images, options, qemu
+from . import console, cpio, guest, host, images, native, options, qemu
 from .console import Failure, progress, say
 from .options import Option
 from .run import MACHINE_OPTIONS, check_alloc, check_machine, check_room
@@ -41,15 +43,17 @@ BENCH_OPTIONS = [
     Option("--format", "value", "NAME", "table (default), tsv or json", "table"),
     Option("-o --output", "value", "DIR", "write results.tsv and results.json there too"),
     Option("--timeout", "value", "S", "for each run (120)", "120"),
-] + [option for option in MACHINE_OPTIONS if option.dest != "memory"] + [
+    Option("--plat", "value", "NAME,…", "vm (default), host, or both"),
+    Option("--vs", "value", "native", "the same sources as a Linux program, in the same run"),
+] + [option for option in MACHINE_OPTIONS if option.dest not in ("memory", "plat")] + [
     Option("-m --memory", "value", "SIZE", "memory, K M or G (1G)", "1G"),
     Option("-h --help", "flag", "", "this text"),
 ]
 
 USAGE = """usage: ./tutti bench [NAME…|all|boot|FILE.c|APP] [options] [-- ARGS]
 
-Runs benchmarks, or your own program, on each allocator and number of CPUs in a fresh machine, and shows the best of several
-interleaved runs. `./tutti list benchmarks` names them; with no name all of them run. `bench boot` measures the
+Runs benchmarks, or your own program, on each allocator and number of CPUs in a fresh machine (or process), and shows the best of
+several interleaved runs. `./tutti list benchmarks` names them; with no name all of them run. `bench boot` measures the
 way to `main` next to the smallest image there can be.
 
 %s""" % options.usage(BENCH_OPTIONS)
@@ -58,14 +62,14 @@ way to `main` next to the smallest image there can be.
 class Row:
     """One measurement: a combination and its best run."""
 
-    def __init__(self, name, own, alloc, cpus, threads, hidden=False):
-        self.name, self.own, self.alloc, self.cpus, self.threads = name, own, alloc, cpus, threads
+    def __init__(self, name, own, plat, alloc, cpus, threads, hidden=False):
+        self.name, self.own, self.plat, self.alloc, self.cpus, self.threads = name, own, plat, alloc, cpus, threads
         self.hidden = hidden            # a base line that nobody asked for
         self.best, self.runs, self.failure = None, [], None
-        self.base = None
+        self.base = self.native = None
 
     def label(self):
-        text = "%s %s, %d CPU%s" % (self.name, self.alloc, self.cpus, "s" * (self.cpus > 1))
+        text = "%s %s%s, %d CPU%s" % (self.name, self.alloc, "" if self.plat == "vm" else " " + self.plat, self.cpus, "s" * (self.cpus > 1))
         return text if self.own else text + ", %d thread%s" % (self.threads, "s" * (self.threads > 1))
 
     def add(self, run):
@@ -76,24 +80,31 @@ class Row:
             self.best = run
 
     def speedup(self):
-        base = self.base
-        if self.best is None or base is None or base.best is None:
+        return self.against(self.base)
+
+    def ratio(self):
+        """Speed against the same sources as a Linux program."""
+        return self.against(self.native)
+
+    def against(self, other):
+        if self.best is None or other is None or other.best is None:
             return None
         if self.own:
-            return base.best["seconds"] / self.best["seconds"] if self.best["seconds"] else None
-        return self.best["ops_per_s"] / base.best["ops_per_s"] if base.best["ops_per_s"] else None
+            return other.best["seconds"] / self.best["seconds"] if self.best["seconds"] else None
+        return self.best["ops_per_s"] / other.best["ops_per_s"] if other.best["ops_per_s"] else None
 
-    def tsv(self):
+    def tsv(self, ratio=False):
         best = self.best or {}
-        return "\t".join((self.name, self.alloc, "vm", str(self.cpus), "" if self.threads is None else str(self.threads),
+        return "\t".join((self.name, self.alloc, self.plat, str(self.cpus), "" if self.threads is None else str(self.threads),
                           plain(best.get("ops")), plain(best.get("seconds"), "%.6f"), plain(best.get("ops_per_s"), "%.1f"),
-                          plain(self.speedup(), "%.3f"), plain(best.get("peak_bytes"))))
+                          plain(self.speedup(), "%.3f"), plain(best.get("peak_bytes")))
+                         + ((plain(self.ratio(), "%.3f"),) if ratio else ()))
 
     def facts(self):
         best = self.best or {}
-        return {"benchmark": self.name, "allocator": self.alloc, "plat": "vm", "cpus": self.cpus, "threads": self.threads,
+        return {"benchmark": self.name, "allocator": self.alloc, "plat": self.plat, "cpus": self.cpus, "threads": self.threads,
                 "ops": best.get("ops"), "seconds": best.get("seconds"), "ops_per_s": best.get("ops_per_s"),
-                "speedup": self.speedup(), "peak_bytes": best.get("peak_bytes"), "status": best.get("status"),
+                "speedup": self.speedup(), "vs_native": self.ratio(), "peak_bytes": best.get("peak_bytes"), "status": best.get("status"),
                 "cpus_used": best.get("cpus_used"), "core_share": best.get("share"), "host_wait": best.get("wait"),
                 "mark": best.get("mark", ""), "failure": self.failure,
                 "runs": [{key: run.get(key) for key in ("seconds", "ops_per_s", "share", "mark", "failure")} for run in self.runs]}
@@ -132,12 +143,41 @@ def vcpu_times(pid):
     return times
 
 
-class Sampler(qemu.Collector):
+def thread_times(pid):
+    """The same of a host image's threads, which are its virtual CPUs; they start in this order and live to the end."""
+    times = {}
+    try:
+        tasks = sorted(int(task) for task in os.listdir("/proc/%d/task" % pid))
+    except OSError:
+        return times
+    for number, task in enumerate(tasks):
+        try:
+            with open("/proc/%d/task/%d/schedstat" % (pid, task)) as file:
+                run, wait = file.read().split()[:2]
+            times[number] = (int(run), int(wait))
+        except (OSError, ValueError):
+            continue
+    return times
+
+
+def process_times(pid):
+    """The CPU time of a whole process with the threads that have ended; of their waiting nothing is known."""
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            fields = file.read().rpartition(")")[2].split()
+        return {0: ((int(fields[11]) + int(fields[12])) * 1000000000 // os.sysconf("SC_CLK_TCK"), 0)}
+    except (OSError, IndexError, ValueError):
+        return {}
+
+
+class Sampler(guest.Collector):
     """Takes the CPU times at the start and the end of the measured part."""
 
-    def __init__(self, symbolizer, own):
+    TIMES = {"vm": vcpu_times, "host": thread_times, "native": process_times}
+
+    def __init__(self, symbolizer, own, plat):
         super().__init__(symbolizer)
-        self.own, self.text = own, ""
+        self.own, self.plat, self.text = own, plat, ""
         self.first = self.last = None
 
     def control(self, kind, text, result):
@@ -157,7 +197,7 @@ class Sampler(qemu.Collector):
             self.last = self.sample()
 
     def sample(self):
-        return time.monotonic(), vcpu_times(self.pid)
+        return time.monotonic(), self.TIMES[self.plat](self.pid)
 
     def shares(self, used, busy):
         """(smallest share of a core, largest share of the time spent waiting for one) among the `busy` busiest CPUs of `used`."""
@@ -166,6 +206,10 @@ class Sampler(qemu.Collector):
         elapsed = (self.last[0] - self.first[0]) * 1e9
         if elapsed < 20e6:
             return None, None           # too short to tell
+        if self.plat == "native":
+            if 0 not in self.first[1] or 0 not in self.last[1]:
+                return None, None
+            return (self.last[1][0][0] - self.first[1][0][0]) / elapsed / busy, None
         found = []
         for cpu in used if used is not None else self.last[1]:
             if cpu in self.first[1] and cpu in self.last[1]:
@@ -179,11 +223,21 @@ class Sampler(qemu.Collector):
 
 def measure(image, row, opts, args, env, files, stop=None):
     """One fresh machine; a dictionary of what came of it."""
-    archive = cpio.archive([os.fsencode(row.name)] + args, env, files)
-    check_room(image, opts.memory, archive, row.name)
-    spec = qemu.Spec(image, row.cpus, opts.memory, row.alloc, opts.sched, opts.machine, opts.accel, one_of_two=True, name=row.name)
-    sampler = Sampler(Symbolizer(image, images.ROOT), row.own)
-    result = qemu.run(spec, archive, timeout=opts.timeout, watcher=sampler, stop=stop)
+    argv = [os.fsencode(row.name)] + args
+    sampler = Sampler(Symbolizer(image, images.ROOT), row.own, row.plat)
+    if row.plat == "vm":
+        archive = cpio.archive(argv, env, files)
+        check_room(image, opts.memory, archive, row.name)
+        spec = qemu.Spec(image, row.cpus, opts.memory, row.alloc, opts.sched, opts.machine, opts.accel, one_of_two=True, name=row.name)
+        result = qemu.run(spec, archive, timeout=opts.timeout, watcher=sampler, stop=stop)
+    elif row.plat == "host":
+        spec = host.Spec(image, row.cpus, opts.memory, row.alloc, opts.sched, opts.pin, name=row.name)
+        result = host.run(spec, argv, env, cpio.files(files), timeout=opts.timeout, watcher=sampler, stop=stop)
+    else:
+        spec = native.Spec(image, row.name, row.cpus, row.threads)
+        if row.own:
+            sampler.first = None        # all of a foreign program's life is measured
+        result = native.run(spec, argv, env, opts.timeout, sampler, stop)
     run = {"status": result.status, "peak_bytes": result.peak, "failure": None, "mark": ""}
     text = result.stdout.decode("utf-8", "replace")
     used = CPUS.search(text)
@@ -214,7 +268,7 @@ def measure(image, row, opts, args, env, files, stop=None):
     run["cpus_used"] = used
     run["share"], run["wait"] = sampler.shares(used, busy)
     if run["share"] is not None and run["share"] < FULL_SHARE and not row.own:
-        run["mark"] = "*" if run["wait"] >= (1 - run["share"]) / 2 else "~"
+        run["mark"] = "*" if run["wait"] is None or run["wait"] >= (1 - run["share"]) / 2 else "~"
     elif row.own and run["wait"] is not None and run["wait"] > 1 - FULL_SHARE:
         run["mark"] = "*"               # your own program may be idle as it likes
     run["log"] = last_words
@@ -242,39 +296,43 @@ def size(value):
 class Table:
     """For people. A bar is the row's speed against the fastest row known so far of its benchmark."""
 
-    def __init__(self, machine):
+    def __init__(self, machine, plats, ratio):
         self.machine, self.marks, self.name = machine, set(), None
+        self.plats, self.ratio = plats, ratio       # have columns of their own only where there is something to tell apart
         encoding = (sys.stdout.encoding or "ascii").lower()
         self.block = "█" if encoding.startswith("utf") else "#"
+
+    def who(self, row, alloc, plat, cpus, threads):
+        text = "%-10s" % alloc + (" %-6s" % plat if self.plats else "") + " %4s" % cpus
+        return text + ("" if row.own else " %7s" % threads)
 
     def header(self, row, about):
         console.out("%s%s%s  [%s]" % ("\n" if self.name else "", row.name, ": " + about if about else "", self.machine))
         self.name = row.name
-        if row.own:
-            console.out("%-10s %4s %9s %8s %10s  %-6s" % ("allocator", "cpus", "seconds", "speed-up", "peak", "status"))
-        else:
-            console.out("%-10s %4s %7s %10s %9s %8s %10s" % ("allocator", "cpus", "threads", "ops/s", "seconds", "speed-up", "peak"))
+        text = self.who(row, "allocator", "plat", "cpus", "threads")
+        text += " %9s %8s" % ("seconds", "speed-up") if row.own else " %10s %9s %8s" % ("ops/s", "seconds", "speed-up")
+        text += " %8s" % "/native" if self.ratio else ""
+        console.out(text + " %10s" % "peak" + ("  %-6s" % "status" if row.own else ""))
 
     def row(self, row, fastest, about=""):
         if self.name != row.name:
             self.header(row, about)
-        best, speedup = row.best, row.speedup()
-        shown = "%.2f" % speedup if speedup is not None else ""
+        best = row.best
+        text = self.who(row, row.alloc, row.plat, row.cpus, row.threads)
         if best is None:
-            where = "%-10s %4d" % (row.alloc, row.cpus) + ("" if row.own else " %7d" % row.threads)
-            console.out("%s   failed: %s" % (where, row.failure))
+            console.out("%s   failed: %s" % (text, row.failure))
             return
         mark = best["mark"] or " "
         if best["mark"]:
             self.marks.add(best["mark"])
         if row.own:
             speed = 1 / best["seconds"] if best["seconds"] else 0
-            text = "%-10s %4d %9.3f%s%8s %10s  %-6d" % (row.alloc, row.cpus, best["seconds"], mark, shown,
-                                                         size(best["peak_bytes"]), best["status"])
+            text += " %9.3f%s" % (best["seconds"], mark)
         else:
             speed = best["ops_per_s"]
-            text = "%-10s %4d %7d %10s%s%9.3f %8s %10s" % (row.alloc, row.cpus, row.threads, quantity(speed), mark,
-                                                         best["seconds"], shown, size(best["peak_bytes"]))
+            text += " %10s%s%9.3f " % (quantity(speed), mark, best["seconds"])
+        text += "%8s" % plain(row.speedup(), "%.2f") + (" %8s" % plain(row.ratio(), "%.2f") if self.ratio else "")
+        text += " %10s" % size(best["peak_bytes"]) + ("  %-6d" % best["status"] if row.own else "")
         length = int(round(BAR * min(1.0, speed / fastest))) if fastest else 0
         console.out(("%s  %s" % (text, self.block * max(length, 1))).rstrip())
         if row.failure:
@@ -287,26 +345,32 @@ class Table:
             console.out(notes[mark])
 
 
-def machine_text(accel):
+def machine_text(accel, plats=("vm",)):
     count = os.cpu_count() or 1
-    return "%d CPU%s, QEMU %s" % (count, "s" * (count > 1), "KVM" if accel == "kvm" else "TCG")
+    kinds = {"vm": "QEMU %s" % ("KVM" if accel == "kvm" else "TCG"), "host": "Linux process", "native": "Linux program"}
+    return "%d CPU%s, %s" % (count, "s" * (count > 1), ", ".join(kinds[plat] for plat in plats))
 
 
 # ---- command ---------------------------------------------------------------------------------------------------------
 
-def plan(name, own, allocs, cpu_counts, threads):
-    """The combinations of one program, base lines first; asked for or not."""
+def plan(name, own, plats, allocs, cpu_counts, threads, with_native):
+    """The combinations of one program, base lines first; asked for or not. A Linux program stands right before what it is compared with."""
     rows = []
     for alloc in allocs:
-        base = Row(name, own, alloc, 1, None if own else 1, hidden=not (1 in cpu_counts and (own or 1 in threads)))
-        mine = [base]
-        for cpus in cpu_counts:
-            for count in [None] if own else threads:
-                if (cpus, count) != (1, base.threads):
-                    mine.append(Row(name, own, alloc, cpus, count))
-        for row in mine:
-            row.base = base
-        rows += mine
+        linux = []
+        for plat in (["native"] if with_native and alloc in native.ALLOCATORS else []) + plats:
+            base = Row(name, own, plat, alloc, 1, None if own else 1, hidden=not (1 in cpu_counts and (own or 1 in threads)))
+            mine = [base]
+            for cpus in cpu_counts:
+                for count in [None] if own else threads:
+                    if (cpus, count) != (1, base.threads):
+                        mine.append(Row(name, own, plat, alloc, cpus, count))
+            for row in mine:
+                row.base = base
+                row.native = next((other for other in linux if (other.cpus, other.threads) == (row.cpus, row.threads)), None)
+            if plat == "native":
+                linux = mine
+            rows += mine
     return rows
 
 
@@ -316,6 +380,15 @@ def parse_allocs(text, known):
     if text == "all":
         return list(known)
     return options.unique([check_alloc(name, known) for name in text.split(",")])
+
+
+def check_options(opts):
+    """The platforms and the machine's options."""
+    if opts.vs is not None:
+        options.choice(opts.vs, "--vs", ("native",))
+    opts.plats = options.platforms(opts.plat or ("host" if opts.vs else "vm"), images.PLATFORMS)
+    check_machine(opts, opts.plats)
+    opts.alloc_src = images.parse_alloc_src(opts.alloc_src)
 
 
 def command_bench(words):
@@ -337,7 +410,7 @@ def command_bench(words):
                 raise ValueError
         except ValueError:
             raise Failure("--scale %s: a number above 0 is wanted" % opts.scale)
-    check_machine(opts)
+    check_options(opts)
     if opts.alloc not in (None, "all") and opts.config == "default":
         for name in opts.alloc.split(","):
             check_alloc(name, images.ALLOCATORS)
@@ -368,23 +441,33 @@ def command_bench(words):
     if opts.threads and all(own for _, own in programs):
         raise Failure("--threads: your own program takes its arguments after --")
 
-    kern = images.kernel(opts.config, opts.alloc_src)
+    kernels = {plat: images.kernel(opts.config, opts.alloc_src, plat) for plat in opts.plats}
+    kern = kernels[opts.plats[0]]
     allocs = parse_allocs(opts.alloc, kern.allocators)
+    if opts.vs:
+        lost = [name for name in allocs if name not in native.ALLOCATORS]
+        if lost:
+            say("--vs native: not for %s: only mimalloc can be built as a Linux program from the same source" % ", ".join(lost))
     work = []
     for program, own in programs:
-        work.append((program, own, images.build(program, kern), plan(program.name, own, allocs, cpu_counts, threads)))
+        built = {plat: images.build(program, kernels[plat]) for plat in opts.plats}
+        if opts.vs and set(allocs) & set(native.ALLOCATORS):
+            built["native"] = native.build(program, kern, opts.alloc_src)
+        work.append((program, own, built, plan(program.name, own, opts.plats, allocs, cpu_counts, threads, opts.vs is not None)))
     total = rounds * sum(len(rows) for _, _, _, rows in work)
-    table = Table(machine_text(opts.accel)) if opts.format == "table" else None
+    kinds = opts.plats + (["native"] if opts.vs else [])
+    table = Table(machine_text(opts.accel, kinds), len(kinds) > 1, opts.vs) if opts.format == "table" else None
+    columns = COLUMNS + (("vs_native",) if opts.vs else ())
     if opts.format == "tsv":
-        console.out("\t".join(COLUMNS))
+        console.out("\t".join(columns))
     shown, done = [], 0
-    for program, own, image, rows in work:
+    for program, own, built, rows in work:
         for number in range(rounds):
             for row in rows:
                 done += 1
                 progress("%s  (%d of %d)" % (row.label(), done, total))
                 if not row.failure or row.best is not None or not number:   # what failed at once is not tried again
-                    run = measure(image, row, opts, arguments(program, own, row, opts), opts.env, program.files)
+                    run = measure(built[row.plat], row, opts, arguments(program, own, row, opts), opts.env, program.files)
                     row.add(run)
                     if run["failure"]:
                         say("%s: %s" % (row.label(), run["failure"]))
@@ -392,7 +475,7 @@ def command_bench(words):
                             say("  " + line)
                 if number == rounds - 1 and not row.hidden:
                     shown.append(row)
-                    show(row, rows, opts.format, table, program.about)
+                    show(row, rows, opts, table, program.about)
     console.wipe()
     if table:
         table.end()
@@ -405,7 +488,7 @@ def command_bench(words):
                     row.label(), round(100 * row.best["share"]),
                     "the host's other work" if row.best["mark"] == "*" else "idle: its threads waited"))
     if opts.output is not None:
-        lines = ["\t".join(COLUMNS)] + [row.tsv() for row in shown]
+        lines = ["\t".join(columns)] + [row.tsv(opts.vs is not None) for row in shown]
         images.write_file(os.path.join(opts.output, "results.tsv"), ("\n".join(lines) + "\n").encode())
         images.write_file(os.path.join(opts.output, "results.json"), (json.dumps(report(shown, opts), indent=1) + "\n").encode())
     return 1 if any(row.failure for _, _, _, rows in work for row in rows) else 0
@@ -418,9 +501,9 @@ def arguments(program, own, row, opts):
     return [os.fsencode(arg) for arg in args] + list(opts.args or ())
 
 
-def show(row, rows, form, table, about):
-    if form == "tsv":
-        console.out(row.tsv())
+def show(row, rows, opts, table, about):
+    if opts.format == "tsv":
+        console.out(row.tsv(opts.vs is not None))
     elif table:
         if row.own:
             speeds = [1 / other.best["seconds"] for other in rows if other.best and other.best["seconds"]]
@@ -434,5 +517,5 @@ def report(rows, opts):
         load = os.getloadavg()
     except OSError:
         load = None
-    return {"machine": machine_text(opts.accel), "load": load, "memory": opts.memory, "machine_type": opts.machine,
+    return {"machine": machine_text(opts.accel, opts.plats), "load": load, "memory": opts.memory, "machine_type": opts.machine,
             "results": [row.facts() for row in rows]}

@@ -4,6 +4,9 @@
 The words are gcc's own. Where gcc would link, tutti's libraries are put in and the result is stripped, with the unstripped file
 beside it as OUT.debug. Libraries are looked up in the folders that -L names and in tutti's own, never in the host's: what stands
 there is built for another C library.
+
+Words of the tool's own, which gcc does not have: `--plat NAME` and `--check KIND`, or TUTTI_PLAT and TUTTI_CHECK in the environment, like
+TUTTI_CONFIG and TUTTI_ALLOC_SRC.
 """
 
 import os
@@ -12,6 +15,7 @@ import tempfile
 
 from . import console, images
 from .console import Failure
+from .run import check_kernel, check_platform
 
 HOST = "x86_64-tutti-linux-musl"        # a triple config.sub knows, and not the build machine's
 
@@ -30,13 +34,39 @@ OWN_LIBRARIES = {"c", "m", "pthread", "rt", "dl", "crypt", "util", "xnet", "reso
 OBJECTS = (".o", ".a", ".lo", ".obj")
 
 
+class Choice:
+    """What the tool's own words, or else its environment, choose."""
+
+    def __init__(self, words):
+        self.plat, self.check = os.environ.get("TUTTI_PLAT") or None, os.environ.get("TUTTI_CHECK") or None
+        self.config = os.environ.get("TUTTI_CONFIG") or "default"
+        self.alloc_src = os.environ.get("TUTTI_ALLOC_SRC", "").split()
+        self.rest, queue = [], list(words)
+        while queue:
+            word = queue.pop(0)
+            name, sign, value = word.partition("=")
+            if name not in ("--plat", "--check"):
+                self.rest.append(word)
+                continue
+            if not sign:
+                if not queue:
+                    raise Failure("cc: %s wants a value" % name)
+                value = queue.pop(0)
+            setattr(self, name[2:], value)
+
+    def kernel(self):
+        check_platform(self)
+        return check_kernel(self)
+
+
 def command_cc(words):
+    choice = Choice(words)
+    words = choice.rest
     if "-shared" in words or "--shared" in words:
         raise Failure("cc: -shared: an image has no shared libraries; link the objects or an archive")
     if any(word.startswith(ONLY_TELL) for word in words):
         return call(["gcc"] + words)
-    config = os.environ.get("TUTTI_CONFIG", "default")
-    kern = images.kernel(config, images.parse_alloc_src(os.environ.get("TUTTI_ALLOC_SRC", "").split()))
+    kern = choice.kernel()
     parsed = parse([word for word in words if word not in DROPPED])
     if parsed["inputs"] == 0:
         return call([kern.cc] + words)          # `-v` alone, or gcc's own complaint
@@ -181,11 +211,13 @@ ac_cv_have_htonll=${ac_cv_have_htonll=no}
 def command_configure(words):
     script = os.path.join(os.getcwd(), "configure")
     if words[:1] == ["--help-tutti"]:
-        console.out("usage: ./tutti configure [./configure's own arguments], in the folder that has configure")
+        console.out("usage: ./tutti configure [--plat NAME] [--check KIND] [./configure's own arguments], in the folder that has configure")
         return 0
     if not os.path.isfile(script):
         raise Failure("configure: there is no ./configure in %s" % os.getcwd())
-    images.kernel(os.environ.get("TUTTI_CONFIG", "default"))
+    choice = Choice(words)
+    choice.kernel()
+    words = choice.rest
     tool = os.path.join(images.ROOT, "tutti")
     if any(char.isspace() for char in tool):
         raise Failure("configure: the path %s holds a space, which configure scripts do not survive" % images.ROOT)
@@ -193,7 +225,9 @@ def command_configure(words):
     images.write_file(site, SITE.encode())
     machine = subprocess.run(["gcc", "-dumpmachine"], stdout=subprocess.PIPE).stdout.decode().strip()
     env = images.clean_env()
-    env.update(CONFIG_SITE=site, CC=tool + " cc", CC_FOR_BUILD="gcc", BUILD_CC="gcc", HOSTCC="gcc", AR="ar", RANLIB="ranlib",
+    compiler = [tool, "cc", "--plat=" + choice.plat] + (["--check=" + choice.check] if choice.check else [])
+    env.update(CONFIG_SITE=site, CC=" ".join(compiler),
+               CC_FOR_BUILD="gcc", BUILD_CC="gcc", HOSTCC="gcc", AR="ar", RANLIB="ranlib",
                NM="nm", STRIP=":", PKG_CONFIG="false")
     asked = [word.partition("=")[0] for word in words]
     more = []

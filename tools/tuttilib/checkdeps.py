@@ -30,7 +30,8 @@ class Module:
         text = re.sub(r"#.*", "", text)
         self.name = re.search(r"^mod\s*:?=\s*(\S+)", text, re.M).group(1)
         self.deps = self._words(text, "deps")
-        self.srcs = self._words(text, "srcs")
+        # every source that may be built, also where an option or a platform decides
+        self.srcs = [name for word in self._words(text, "srcs") for name in re.findall(r"[\w./-]+\.(?:c|S)\b", word)]
         self.hosted = bool(self._words(text, "libc") or self._words(text, "port"))
 
     @staticmethod
@@ -42,7 +43,7 @@ class Module:
 
 
 def read_layers():
-    """([(layer, folder)], {public header: layer}, {module: headers allowed from above},
+    """([(layer, [folder])], {public header: layer}, {module: headers allowed from above},
     {headers for programs})"""
     order, public, up, programs = [], {}, {}, set()
     with open("mk/layers", encoding="utf-8") as f:
@@ -51,7 +52,7 @@ def read_layers():
             if not words:
                 continue
             if words[0] == "layer":
-                order.append((words[1], words[2]))
+                order.append((words[1], words[2].split(",")))
                 public.update({h: words[1] for h in words[3:]})
             elif words[0] == "up":
                 up.setdefault(words[1], set()).update(words[2:])
@@ -63,13 +64,13 @@ def read_layers():
 
 
 def find_modules(order):
-    modules = []
-    for _, folder in order:
+    found = {}
+    for folder in [folder for _, folders in order for folder in folders]:
         for base, dirs, files in os.walk(folder):
             dirs.sort()
-            if "module.mk" in files:
-                modules.append(Module(base))
-    return modules
+            if "module.mk" in files and base not in found:
+                found[base] = Module(base)
+    return list(found.values())
 
 
 def code_files(folder, others):
@@ -96,16 +97,28 @@ class Checker:
         self.errors.append(f"{where}: {text}")
 
     def level(self, module):
-        for n, (_, folder) in enumerate(self.order):
-            if module.folder == folder or module.folder.startswith(folder + "/"):
+        for n, (_, folders) in enumerate(self.order):
+            if any(module.folder == folder or module.folder.startswith(folder + "/") for folder in folders):
                 return n
         raise AssertionError(module.folder)
+
+    def layer(self, module):
+        return self.order[self.level(module)][0]
+
+    def may_include(self, m, d):
+        """Is d in m's list, by its own name or as a part of a layer that m lists, or belongs to, as a whole?"""
+        layer, folders = self.order[self.level(d)]
+        return d.name in m.deps or len(folders) > 1 and (layer in m.deps or layer == self.layer(m))
+
+    def let_up(self, m):
+        """The headers of higher layers that m may see."""
+        return self.up.get(m.name, set()) | self.up.get(self.layer(m), set())
 
     def owner(self, path):
         """The module that a file of the repository belongs to."""
         if path.startswith("include/"):
             layer = self.public.get(path[len("include/"):])
-            return next((m for m in self.modules if self.order[self.level(m)][0] == layer), None)
+            return next((m for m in self.modules if self.layer(m) == layer), None)
         folder = os.path.dirname(path)
         while folder:
             if folder in self.folders:
@@ -113,10 +126,13 @@ class Checker:
             folder = os.path.dirname(folder)
         return None
 
-    @staticmethod
-    def resolve(name, including, quoted):
-        """The repository's file that the compiler would take, or None."""
-        places = ([os.path.dirname(including)] if quoted else []) + [".", "include", "arch/x86_64"]
+    def resolve(self, name, including, quoted):
+        """The repository's file that the compiler would take, or None; a file of one kind of build sees that kind's headers."""
+        arch = [folder for layer, folders in self.order if layer == "arch" for folder in folders]
+        arch.sort(key=lambda folder: not including.startswith(folder + "/"))
+        if including.startswith("plat/host/"):
+            arch.reverse()
+        places = ([os.path.dirname(including)] if quoted else []) + [".", "include"] + arch
         for place in places:
             path = os.path.normpath(os.path.join(place, name))
             if os.path.isfile(path) and not path.startswith("build/"):
@@ -131,20 +147,19 @@ class Checker:
                     self.error(m.path, f"no module is called {dep}")
                 elif d is m:
                     self.error(m.path, "lists itself")
-                elif self.level(d) > self.level(m) and m.name not in self.up:
+                elif self.level(d) > self.level(m) and not self.let_up(m):
                     self.error(m.path, f"{dep} does not stand below {m.name}")
                 elif self.level(d) == self.level(m) and m.name in d.deps:
                     self.error(m.path, f"{dep} and {m.name} use each other")
             for src in m.srcs:
-                if "$" not in src and not os.path.exists(os.path.join(m.folder, src)):
+                if not os.path.exists(os.path.join(m.folder, src)):
                     self.error(m.path, f"{src} is listed and does not exist")
             listed = {os.path.normpath(os.path.join(m.folder, s)) for s in m.srcs}
-            if not any("$" in s for s in m.srcs):
-                for path in code_files(m.folder, self.folders):
-                    if path.endswith((".c", ".S")) and path not in listed and "/test/" not in path:
-                        self.error(path, f"is not listed in {m.path}")
-        for _, folder in self.order:
-            if os.path.isdir(folder) and not any(f == folder or f.startswith(folder + "/") for f in self.folders) \
+            for path in code_files(m.folder, self.folders):
+                if path.endswith((".c", ".S")) and path not in listed and "/test/" not in path:
+                    self.error(path, f"is not listed in {m.path}")
+        for folder in [folder for _, folders in self.order for folder in folders]:
+            if os.path.isdir(folder) and not any((f + "/").startswith(folder + "/") or folder.startswith(f + "/") for f in self.folders) \
                     and any(code_files(folder, ())):
                 self.error(folder, "has sources and no module.mk")
 
@@ -183,9 +198,9 @@ class Checker:
             d = self.owner(target)
             if d is None:
                 self.error(where, f"{name} belongs to no module")
-            elif d is not m and d.name not in m.deps and name not in self.up.get(m.name, ()):
+            elif d is not m and not self.may_include(m, d) and name not in self.let_up(m):
                 self.error(where, f"{name} is {d.name}'s, which is not in the list of {m.path}")
-            elif d is not m and self.level(d) > self.level(m) and name not in self.up.get(m.name, ()):
+            elif d is not m and self.level(d) > self.level(m) and name not in self.let_up(m):
                 self.error(where, f"{name} stands above {m.name}")
 
     def check_apps(self):

@@ -5,12 +5,13 @@ import importlib
 import os
 import sys
 
-from . import console, qemu
+from . import console, guest
 from .console import Failure
 
 USAGE = """usage: ./tutti COMMAND …
 
   run APP|IMAGE|FILE.c   boot it as a virtual machine; its arguments come after --
+  debug APP|FILE.c       the same in gdb, as a Linux process (--plat host)
   build APP [-o IMAGE]   build a bootable image
   cc …                   gcc's own arguments; links a bootable image
   configure …            run ./configure for tutti
@@ -23,7 +24,8 @@ USAGE = """usage: ./tutti COMMAND …
 
 COMMANDS = {
     "run": ("run", "command_run"), "build": ("run", "command_build"), "list": ("run", "command_list"),
-    "clean": ("run", "command_clean"), "cc": ("cc", "command_cc"), "configure": ("cc", "command_configure"),
+    "clean": ("run", "command_clean"), "debug": ("run", "command_debug"),
+    "cc": ("cc", "command_cc"), "configure": ("cc", "command_configure"),
     "bench": ("bench", "command_bench"), "test": ("testrun", "command_test"),
 }
 
@@ -53,9 +55,9 @@ def main(words):
         console.say(failure)
         return failure.status
     except KeyboardInterrupt:
-        qemu.kill_all()
+        guest.kill_all()
         console.say("interrupted")
-        return qemu.STATUS_INTERRUPT
+        return guest.STATUS_INTERRUPT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)    # nothing more to flush to
         return 141
@@ -74,8 +76,6 @@ def dispatch(words):
     if name in ("-h", "--help", "help"):
         console.out(USAGE)
         return 0
-    if name == "debug":
-        raise Failure("debug comes with a later release")
     if name not in COMMANDS:
         raise Failure("there is no command %s; there are: %s" % (name, " ".join(COMMANDS)))
     module, function = COMMANDS[name]

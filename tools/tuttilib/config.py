@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Kconfig to files: config.h for the compiler, config.mk for make.
 
-    config.py KCONFIG FRAGMENT OUTDIR
+    config.py KCONFIG FRAGMENT OUTDIR [PLAT [CHECK]]
 
 Reads the options (KCONFIG) and the settings (FRAGMENT), and writes OUTDIR/config.h and OUTDIR/config.mk, each only if its
 contents change, so that make rebuilds nothing without need. A bool becomes `static const bool config_x`, so that both
 branches always compile, and the macro CONFIG_X only if it is set, for headers and assembly. A setting that does not
-exist, or that its own dependencies or range refuse, is an error: one line, exit status 2.
+exist, or that its own dependencies or range refuse, is an error: one line, exit status 2. The platform and the kind of
+checked build are no settings but part of what is built; both files tell them in the same form.
 
 kconfiglib is Debian's python3-kconfiglib, which belongs to /usr/bin/python3; where another interpreter comes first on
 the path, the script starts itself again with that one.
@@ -65,15 +66,22 @@ def settings(fragment):
     return out
 
 
+def variant_flags(plat="vm", check=""):
+    """{constant: is it on} of what is chosen by building and not by a setting."""
+    flags = {"PLAT_HOST": plat == "host", "REPLAY": check == "replay"}
+    flags.update({"CHECK_" + kind.upper(): check == kind for kind in ("race", "memory", "undefined")})
+    return flags
+
+
 def main():
-    if len(sys.argv) != 4:
-        print("usage: config.py KCONFIG FRAGMENT OUTDIR", file=sys.stderr)
+    if not 4 <= len(sys.argv) <= 6:
+        print("usage: config.py KCONFIG FRAGMENT OUTDIR [PLAT [CHECK]]", file=sys.stderr)
         return 2
     kconfiglib = import_kconfiglib()
     if kconfiglib is None:
         print("tutti: python3-kconfiglib is not installed", file=sys.stderr)
         return 2
-    kfile, fragment, outdir = sys.argv[1:]
+    kfile, fragment, outdir, *variant = sys.argv[1:]
     try:
         wanted = settings(fragment)
         os.environ["srctree"] = "."
@@ -109,6 +117,11 @@ def main():
         else:
             values.append(f"#define CONFIG_{sym.name} {sym.str_value}")
             make.append(f"CONFIG_{sym.name} := {sym.str_value}")
+    for name, on in variant_flags(*variant).items():
+        if on:
+            values.append(f"#define CONFIG_{name} 1")
+        flags.append(f"static const bool config_{name.lower()} = {'true' if on else 'false'};")
+        make.append(f"CONFIG_{name} := {'y' if on else ''}")
     os.makedirs(outdir, exist_ok=True)
     write_if_changed(os.path.join(outdir, "config.h"), "\n".join(
         head + values + ["", "#ifndef __ASSEMBLER__", "#include <stdbool.h>", ""] + flags + ["#endif", ""]))

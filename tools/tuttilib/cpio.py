@@ -2,7 +2,8 @@
 """The initial archive a machine starts with: cpio "newc", the format of the Linux initramfs.
 
 It carries the program's arguments (`.tutti/args`) and environment (`.tutti/env`), each entry ended by a zero byte, and the
-read-only file tree the program sees. Bytes go in as they are; nothing is quoted.
+read-only file tree the program sees. Bytes go in as they are; nothing is quoted. A Linux process has arguments and environment of its
+own and gets the tree alone.
 """
 
 import os
@@ -46,6 +47,15 @@ def archive(argv, env, top=None):
     ]
     if top:
         entries += tree(top)
+    return _pack(entries)
+
+
+def files(top):
+    """The archive of the file tree alone; None without one."""
+    return _pack(list(tree(top))) if top else None
+
+
+def _pack(entries):
     blob = b"".join(_entry(name, mode, data, number) for number, (name, mode, data) in enumerate(entries, 1))
     blob += _entry(b"TRAILER!!!", 0, b"", 0)
     return blob + b"\0" * (-len(blob) % 512)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The few facts the tool wants from an ELF file: is it one, how much memory does it take, what is its build id."""
+"""The few facts the tool wants from an ELF file: is it one, what can run it, how much memory does it take, what is its build id."""
 
 import struct
 
 from .console import Failure
 
 PT_LOAD, PT_NOTE = 1, 4
-NOTE_BUILD_ID, NOTE_PVH_ENTRY = 3, 18
+ET_EXEC = 2
+NOTE_BUILD_ID, NOTE_PVH_ENTRY, NOTE_HOST = 3, 18, 1
 
 
 class Elf:
@@ -15,7 +16,9 @@ class Elf:
     def __init__(self, path):
         self.path = path
         self.build_id = ""
-        self.bootable = False
+        self.bootable = False   # as a virtual machine
+        self.host = False       # as a Linux process
+        self.fixed = False      # linked at the addresses it runs at
         self.phys_top = 0       # end of the highest loaded segment, physical
         self.virt_low, self.virt_top = 0, 0
         try:
@@ -31,6 +34,7 @@ class Elf:
         if ident[:4] != b"\x7fELF" or len(ident) < 16 or ident[5] != 1:
             raise Failure("%s is not a bootable image (no ELF file)" % self.path)
         wide = ident[4] == 2
+        self.fixed = struct.unpack("<H", self._at(file, 16, 2))[0] == ET_EXEC
         if wide:
             phoff, = struct.unpack("<Q", self._at(file, 32, 8))
             size, count = struct.unpack("<HH", self._at(file, 54, 4))
@@ -67,4 +71,6 @@ class Elf:
                 self.build_id = blob[start:start + descsz].hex()
             if name == b"Xen" and kind == NOTE_PVH_ENTRY:
                 self.bootable = True
+            if name == b"tutti" and kind == NOTE_HOST:
+                self.host = True
             at = start + (descsz + 3 & ~3)

@@ -24,7 +24,7 @@ import time
 from . import console
 from .console import Failure, progress
 from .elf import Elf
-from .qemu import PR_SET_PDEATHSIG, prctl
+from .guest import PR_SET_PDEATHSIG, prctl
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, "build")
@@ -41,10 +41,12 @@ FILES = "files"                 # below build/CONFIG/: images of single C files
 LOCK = ".tutti-lock"            # not make's own build/.lock, which `make kernel` takes inside ours
 
 # What `make kernel` may depend on. A name that is missing here would make a run miss a change.
-KERNEL_INPUTS = ("Makefile", "Kconfig", "mk", "configs", "third_party", "include", "lib", "sync", "arch", "plat", "mm", "sched",
-                 "alloc", "posix", "libc", "ports", "init", "drivers", "fs", "net", "dl",
+KERNEL_INPUTS = ("Makefile", "Kconfig", "mk", "configs", "third_party", "include", "lib", "sync", "arch", "plat", "check", "mm",
+                 "sched", "alloc", "posix", "libc", "ports", "init", "drivers", "fs", "net", "dl",
                  "tools/tuttilib/config.py", "tools/tuttilib/sources.py", "tools/tuttilib/setup.py")
 KERNEL_OUTPUTS = ("link.json", "tutti.o", "libc.a")
+PLATFORMS = ("vm", "host")
+CHECKS = {"race": ("vm", "host"), "memory": ("host",), "undefined": ("vm", "host")}     # where a checked build works
 
 
 # ---- lock and files --------------------------------------------------------------------------------------------------
@@ -143,10 +145,20 @@ def configs():
         return []
 
 
-def _configured_allocators(config):
+def check_platforms(kind):
+    """The platforms on which that check works, as check/flags.mk says."""
+    try:
+        with open(os.path.join(ROOT, "check", "flags.mk"), encoding="utf-8") as file:
+            said = re.search(r"^CHECK_PLATS_%s\s*[:?]?=(.*)$" % kind, file.read(), re.M)
+    except OSError:
+        said = None
+    return tuple(said.group(1).split()) if said else CHECKS[kind]
+
+
+def _configured_allocators(folder):
     """The names from the configuration's options CONFIG_ALLOC_*."""
     try:
-        with open(os.path.join(BUILD, config, "gen", "config.mk"), encoding="utf-8") as file:
+        with open(os.path.join(folder, "gen", "config.mk"), encoding="utf-8") as file:
             chosen = set(re.findall(r"^CONFIG_ALLOC_(\w+)\s*:?=\s*y", file.read(), re.M))
     except OSError:
         chosen = set()
@@ -154,16 +166,16 @@ def _configured_allocators(config):
 
 
 class Kernel:
-    """The libraries of one configuration, ready to be linked with a program."""
+    """The libraries of one configuration for one platform, ready to be linked with a program."""
 
-    def __init__(self, folder, config):
-        self.folder, self.config = folder, config
+    def __init__(self, folder, plat):
+        self.folder, self.plat = folder, plat
         link = _load(os.path.join(folder, "link.json"))
         if link is None:
             raise Failure("%s is missing or damaged; do: ./tutti clean" % os.path.join(folder, "link.json"))
         self.cc, self.cflags = link["cc"], link["cflags"]
         self.ldflags, self.libs = link["ldflags"], link["libs"]
-        self.allocators = tuple(link.get("allocators") or _configured_allocators(config))
+        self.allocators = tuple(link.get("allocators") or _configured_allocators(folder))
 
     def default_alloc(self):
         return DEFAULT_ALLOC if DEFAULT_ALLOC in self.allocators else self.allocators[0]
@@ -198,23 +210,33 @@ def parse_alloc_src(items):
 _kernels = {}
 
 
-def kernel(config="default", alloc_src=None):
-    """The kernel's libraries, built if anything they come from has changed since."""
+def variant(config, plat="vm", check=None):
+    """The name of a build, as mk/kernel.mk makes it."""
+    return config + ("-host" if plat == "host" else "") + ("-" + check if check else "")
+
+
+def kernel(config="default", alloc_src=None, plat="vm", check=None, plant=None):
+    """The kernel's libraries, built if anything they come from has changed since. check: race, memory, undefined or replay. plant:
+    the name of a bug in tests/planted/ that is to be in it."""
     alloc_src = alloc_src or {}
-    key = (config, tuple(sorted(alloc_src.items())))
+    key = (config, plat, check, tuple(sorted(alloc_src.items())), plant)
     if key in _kernels:
         return _kernels[key]
     known = configs()
     if config not in known:
         raise Failure("no configuration %s; there are: %s" % (config, " ".join(known)))
-    folder = os.path.join(BUILD, config)
-    words = ["CONFIG=" + config]
+    folder = os.path.join(BUILD, variant(config, plat, check))
+    words = ["CONFIG=" + config, "PLAT=" + plat, "CHECK=" + (check or "")]
     for name, path in sorted(alloc_src.items()):
         words.append("ALLOC_SRC_%s=%s" % (name, path))
         folder += "+%s-%s" % (name, hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:8])
+    inputs = [os.path.join(ROOT, name) for name in KERNEL_INPUTS] + sorted(alloc_src.values())
+    if plant:
+        words.append("PLANT=" + plant)
+        folder += "+plant-" + plant
+        inputs.append(os.path.join(ROOT, "tests", "planted", plant + ".patch"))
     with build_lock():
         stamp = os.path.join(folder, ".stamp.json")
-        inputs = [os.path.join(ROOT, name) for name in KERNEL_INPUTS] + sorted(alloc_src.values())
         outputs = [os.path.join(folder, name) for name in KERNEL_OUTPUTS]
         seen = marks_below(inputs)
         old = _load(stamp)
@@ -226,7 +248,7 @@ def kernel(config="default", alloc_src=None):
             # `seen` is from before make ran: a file changed meanwhile is looked at again the next time.
             write_file(stamp, json.dumps({"inputs": seen,
                                           "outputs": {path: mark(path) for path in outputs}}).encode())
-        _kernels[key] = Kernel(folder, config)
+        _kernels[key] = Kernel(folder, plat)
     return _kernels[key]
 
 
@@ -328,11 +350,20 @@ def find(name):
         if name in programs:
             return programs[name]
     if os.path.isfile(name):
-        if not Elf(name).bootable:
-            raise Failure("%s is not a bootable image (no PVH entry); ./tutti build and ./tutti cc make such" % name)
+        image_platform(name)
         return os.path.abspath(name)
     raise Failure("there is no application, image or file %s; applications: %s"
                   % (name, " ".join(list(applications()) + list(benchmarks()))))
+
+
+def image_platform(path):
+    """What an image runs on; Failure if it is none."""
+    elf = Elf(path)
+    if elf.bootable:
+        return "vm"
+    if elf.host:
+        return "host"
+    raise Failure("%s is not a bootable image (no PVH entry); ./tutti build and ./tutti cc make such" % path)
 
 
 def step(output, command, inputs, work):

@@ -32,10 +32,12 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
-from tuttilib import checkdeps, testrun  # noqa: E402  pylint: disable=wrong-import-position
+from tuttilib import checkdeps, images, testrun  # noqa: E402  pylint: disable=wrong-import-position
 
-MODULE_DIRS = ("lib", "sync", "arch", "plat", "mm", "sched", "alloc", "posix", "libc", "ports", "init")
+MODULE_DIRS = ("lib", "sync", "arch", "plat", "check", "mm", "sched", "alloc", "posix", "libc", "ports", "init")
 CODE_DIRS = MODULE_DIRS + ("include", "apps", "tests", "examples")
+# Builds whose sources are looked at: each one's that are in none before it, so what platforms share is compiled once.
+VARIANTS = (("vm", ""), ("host", ""), ("host", "race"), ("host", "memory"), ("host", "undefined"), ("host", "replay"))
 SPDX = "SPDX-License-Identifier: BSD-3-Clause"
 LEFT_OVERS = (
     (re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b"), "a reminder without an owner"),
@@ -168,10 +170,15 @@ class Commands:
     """How make compiles each source, asked once."""
 
     def __init__(self):
-        ok, out = run(["make", "--no-print-directory", "-s", "-f", "mk/kernel.mk", "print-commands"])
-        if not ok:
-            raise RuntimeError(out.strip().splitlines()[-1] if out.strip() else "make print-commands failed")
-        self.all = [line.split("|", 2) for line in out.splitlines() if line.count("|") >= 2]
+        self.all, seen = [], set()
+        for plat, check in VARIANTS:
+            ok, out = run(["make", "--no-print-directory", "-s", "-f", "mk/kernel.mk", f"PLAT={plat}", f"CHECK={check}", "NO_LIBC=1",
+                           "print-commands"])
+            if not ok:
+                raise RuntimeError(out.strip().splitlines()[-1] if out.strip() else "make print-commands failed")
+            found = [line.split("|", 2) for line in out.splitlines() if line.count("|") >= 2]
+            self.all += [item for item in found if item[1] not in seen]
+            seen.update(source for _, source, _ in found)
         self.by_module_dir = {}
         for _, source, command in self.all:
             self.by_module_dir.setdefault(os.path.dirname(source), command)
@@ -182,15 +189,16 @@ class Commands:
         """The same command with another configuration's config.h."""
         if config == "default":
             return command
-        words = command.replace("build/default/gen", f"build/lint/{config}")
+        words = re.sub(r"build/default(-[a-z-]+)?/gen\b", rf"build/lint/{config}\1", command)
         return words.replace(" -O2 ", " -Os ") if config == "minimal" else words
 
     @staticmethod
     def write_configs():
         for name in sorted(os.listdir("configs")):
             config = name[:-len(".config")]
-            if config != "default":
-                run([sys.executable, "tools/tuttilib/config.py", "Kconfig", f"configs/{name}", f"build/lint/{config}"])
+            for plat, check in VARIANTS if config != "default" else ():
+                run([sys.executable, "tools/tuttilib/config.py", "Kconfig", f"configs/{name}",
+                     "build/lint/" + images.variant(config, plat, check), plat, check])
         return [n[:-len(".config")] for n in sorted(os.listdir("configs"))]
 
 
@@ -211,7 +219,8 @@ def check_headers(commands):
         command = commands.by_module_dir.get(folder, commands.any)
         if path in for_programs:
             command = " ".join([link["cc"], *link["cflags"], "-Wall", "-Wextra"])
-        return compiler_output(*run(shlex.split(command) + ["-Werror", "-fsyntax-only", "-x", "c", "-"],
+        how = ["-c", "-o", "/dev/null", "-x", "assembler-with-cpp"] if path.endswith("asm.h") else ["-fsyntax-only", "-x", "c"]
+        return compiler_output(*run(shlex.split(command) + ["-Werror", *how, "-"],
                                     text=f'#include "{path}"\n'))
     return parallel(one, paths)
 

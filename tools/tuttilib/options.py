@@ -143,10 +143,8 @@ def choice(text, option, known):
     return text
 
 
-def platform(text):
-    if choice(text, "--plat", ("vm", "host")) == "host":
-        raise Failure("--plat host comes with a later release")
-    return text
+def platforms(text, known, option="--plat"):
+    return unique([choice(part, option, known) for part in text.split(",")])
 
 
 def size_text(size):

@@ -3,9 +3,8 @@
 
 The guest has three channels, each one end of a socket pair that QEMU inherits, so that nothing is left in the file system
 whatever ends the tool: COM1 is standard output and, framed, standard input; COM2 is standard error; port 0xe9 is the control
-channel, lines from the kernel alone (posix/ and plat/ describe them). Framing: a count byte 1..255 and that many bytes; a zero
-byte is the end of the input. Input is held back until the kernel's `R` line: what reaches the UART before its FIFOs are
-switched on is lost.
+channel, lines from the kernel alone (guest.py). Framing: a count byte 1..255 and that many bytes; a zero byte is the end of the
+input. Input is held back until the kernel's `R` line: what reaches the UART before its FIFOs are switched on is lost.
 
 Flow: one poll loop moves bytes. It reads from the guest only while what it already holds can still be delivered, reads standard
 input only while the guest takes it, and never waits inside a write: a slow reader slows the guest down and nothing is lost.
@@ -15,7 +14,6 @@ fault ends QEMU with 0 and no `E`. QEMU gets SIGKILL from Linux when the thread 
 even a killed tool leaves no machine behind.
 """
 
-import ctypes
 import os
 import select
 import signal
@@ -24,8 +22,8 @@ import stat
 import subprocess
 import time
 
-from .console import Failure, say
-from .symbolize import Repeats
+from .console import Failure
+from .guest import STATUS_CRASH, STATUS_DIED, STATUS_TIMEOUT, STATUS_USAGE, Control, Result, Watcher, alive, tie_to_parent
 
 QEMU = "qemu-system-x86_64"
 HOLD = 1 << 16          # bytes held per direction before the loop stops reading more
@@ -34,22 +32,6 @@ NAP = 0.0007            # seconds
 LINGER = 5.0            # seconds QEMU may take to end after the guest has said its status
 
 KVM_GAVE_UP = b"KVM internal error"
-
-STATUS_USAGE, STATUS_TIMEOUT, STATUS_DIED, STATUS_INTERRUPT, STATUS_CRASH = 2, 124, 125, 130, 134
-
-prctl = ctypes.CDLL(None, use_errno=True).prctl
-prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
-PR_SET_PDEATHSIG = 1
-
-alive = {}              # pid -> Popen of every QEMU this process has running
-
-
-def kill_all():
-    for process in list(alive.values()):
-        try:
-            process.kill()
-        except OSError:
-            pass
 
 
 class Spec:
@@ -138,40 +120,6 @@ def choose_accel(wish):
     return wish
 
 
-class Result:
-    """How a run ended. `status` is what the tool exits with; `reason` the line that says why, empty if it is the guest's own."""
-
-    def __init__(self):
-        self.status, self.reason = STATUS_DIED, ""
-        self.exit_line = None           # n of the kernel's `E n`
-        self.crash, self.warnings, self.log, self.boot_errors = [], [], [], []
-        self.base = self.build = self.peak = None
-        self.started = self.entered = self.ended = None     # clock: QEMU's start, `R` line, `E` line
-        self.code = None                # QEMU's own exit code
-        self.errors = ""                # QEMU's own standard error
-        self.closed_output = False
-        self.timed_out = False
-        self.seconds = 0.0
-        self.stdout, self.stderr = bytearray(), bytearray()
-
-    def guest_seconds(self):
-        if self.entered is None or self.ended is None:
-            return None
-        return self.ended - self.entered
-
-
-class Watcher:
-    """What a caller may want to hear while the machine runs; all called from the loop."""
-
-    pid = None          # QEMU's, once it runs
-
-    def control(self, kind, text, result):
-        """A line of the control channel."""
-
-    def stdout(self, data):
-        """Bytes of standard output, as they come."""
-
-
 class _Out:
     """Delivers bytes to a file descriptor without waiting, or into a bytearray."""
 
@@ -224,8 +172,7 @@ class Machine:
         self.feed = bytearray()         # framed bytes on their way to the guest
         self.stdin_fd = stdin if isinstance(stdin, int) else None
         self.source = None if isinstance(stdin, int) else memoryview(stdin or b"")
-        self.input_open = False         # the kernel has switched the UART's FIFOs on
-        self.control_held = bytearray()
+        self.lines = Control(self.result, self.watcher)
         self.process = None
         self.kvm_gave_up = False
         self.put_down = False           # QEMU did not end by itself
@@ -247,18 +194,11 @@ class Machine:
             command = self.spec.command(*["socket,fd=%d" % their.fileno() for their in theirs],
                                         initrd="/proc/self/fd/%d" % memory)
             read_end, write_end = os.pipe()
-            parent = os.getpid()
-
-            def tie_to_parent():
-                prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-                if os.getppid() != parent:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
             self.result.started = time.monotonic()
             try:
                 self.process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=write_end, stderr=write_end, start_new_session=True,
-                    pass_fds=[their.fileno() for their in theirs] + [memory], preexec_fn=tie_to_parent)
+                    pass_fds=[their.fileno() for their in theirs] + [memory], preexec_fn=tie_to_parent())
             except FileNotFoundError:
                 os.close(read_end)
                 raise Failure("%s is not installed; do: apt-get install qemu-system-x86" % QEMU)
@@ -331,44 +271,6 @@ class Machine:
             pass
         return True
 
-    # -- control channel -----------------------------------------------------------------------------------------------
-
-    def control_bytes(self, data):
-        self.control_held += data
-        *lines, rest = bytes(self.control_held).split(b"\n")
-        self.control_held = bytearray(rest)
-        for raw in lines:
-            self.control_line(raw.decode("utf-8", "replace").rstrip("\r"))
-
-    def control_line(self, line):
-        result = self.result
-        kind, _, text = line.partition(" ")
-        now = time.monotonic()
-        if kind == "L":
-            result.log.append(text)
-        elif kind == "W":
-            result.warnings.append(text)
-        elif kind == "C":
-            result.crash.append(text)
-        elif kind == "B":
-            result.boot_errors.append(text)
-        elif kind == "I":
-            for word in text.split():
-                key, _, value = word.partition("=")
-                if key == "base":
-                    result.base = int(value, 16)
-                elif key == "build":
-                    result.build = value
-        elif kind == "R":
-            result.entered = now
-            self.input_open = True
-        elif kind == "P" and text.strip().isdigit():
-            result.peak = int(text)
-        elif kind == "E" and text.strip().isdigit():
-            result.exit_line = int(text) & 0xff
-            result.ended = now
-        self.watcher.control(kind, text, result)
-
     # -- the loop ------------------------------------------------------------------------------------------------------
 
     def loop(self):
@@ -393,7 +295,7 @@ class Machine:
                 full = role == "out" and len(self.out.held) >= HOLD or role == "err" and len(self.err.held) >= HOLD
                 if not full:
                     watch(fd, select.POLLIN)
-                if role == "out" and self.feed and self.input_open:
+                if role == "out" and self.feed and result.entered is not None:
                     watch(fd, select.POLLOUT)
             if open_messages:
                 watch(self.messages, select.POLLIN)
@@ -483,7 +385,7 @@ class Machine:
         if not data:
             return False
         if role == "control":
-            self.control_bytes(data)
+            self.lines.put(data)
         elif role == "out":
             self.out.put(data)
             self.watcher.stdout(data)
@@ -558,41 +460,3 @@ def run(spec, archive, stdin=b"", stdout=None, stderr=None, timeout=None, watche
     machine.result.seconds = time.monotonic() - machine.result.started
     machine.judge()
     return machine.result
-
-
-class Reporter(Watcher):
-    """Shows the control channel to the user: warnings and crash lines always, the log if asked."""
-
-    def __init__(self, symbolizer, verbose=False):
-        self.symbolizer, self.verbose = symbolizer, verbose
-        self.crash = Repeats(say)
-
-    def control(self, kind, text, result):
-        if kind == "I" and result.base is not None:
-            self.symbolizer.loaded(result.base, result.build)
-        elif kind == "L" and self.verbose:
-            say(text)
-        elif kind in ("W", "B"):
-            say(text)
-        elif kind == "C":
-            self.crash.put(self.symbolizer.line(text))
-        elif kind == "E":
-            self.crash.end()
-
-
-class Collector(Watcher):
-    """The same for a caller that shows the text later: crash lines with symbols, in `lines`."""
-
-    def __init__(self, symbolizer):
-        self.symbolizer, self.lines = symbolizer, []
-        self.crash = Repeats(self.lines.append)
-
-    def control(self, kind, text, result):
-        if kind == "I" and result.base is not None:
-            self.symbolizer.loaded(result.base, result.build)
-        elif kind in ("W", "B", "L"):
-            self.lines.append(text)
-        elif kind == "C":
-            self.crash.put(self.symbolizer.line(text))
-        elif kind == "E":
-            self.crash.end()

@@ -57,6 +57,8 @@ class Symbolizer:
             elf = Elf(self.path)
         except Failure:
             return
+        if elf.fixed:
+            self.base = 0
         self.size = elf.virt_top
         self.low = elf.virt_low
         self.usable = not build or not elf.build_id or elf.build_id.startswith(build.lower())

@@ -4,12 +4,21 @@
   tests/host/*.c         Linux programs, one build and run per sanitizer. Directive in the file's first lines:
                              // host: srcs=lib/rbtree.c cflags=-DX ldflags=-lm sanitize=address,undefined,thread timeout=60
                          `none`, without sanitizer, always runs too; `sanitize=` with nothing leaves it at that.
-  tests/guest/*.c        programs that boot, once per combination of the lists:
+  tests/guest/*.c        tutti's programs, once per combination of the lists:
                              // test: cpus=1,2,4 machine=microvm,q35 alloc=mimalloc,buddy sched=preempt,coop mem=256M
                              //       args=… env=K=V stdin=TEXT exit=0 timeout=60 expect-stderr=REGEX expect-stdout=REGEX
-                             //       config=debug cflags=… srcs=… accel=kvm
+                             //       config=debug cflags=… srcs=… accel=kvm plat=vm check=race replay=20
                          expect-stderr is looked for in standard error and in the kernel's messages, symbols included.
-  tests/torture/*.c      the same, but only when the pattern names them; TUTTI_MINUTES tells them how long.
+                         Each runs as a machine and as a Linux process (which has no `machine`), unless `plat` names one.
+                         `check` makes it a checked build, on host. `replay=N` adds N replayed runs: the combinations take
+                         turns, even seeds walk at random, odd ones use priorities.
+  tests/planted/*.c      the same, for programs with a bug in them, which a checker has to find:
+                             // test: check=race expect-report=REGEX            in every one of 3 runs
+                             // test: replay=N seed=S expect-report=REGEX exit=N  within N seeds; and with seed S, 10 times of 10
+                         `exit` is 134 where `expect-report` is. A source that knows the macro FIXED is built with it as well: then
+                         nothing may be found, in as many runs. With plant=NAME the bug is in the kernel, put there by
+                         tests/planted/NAME.patch, and without the patch nothing may be found.
+  tests/torture/*.c      as guest, but only when the pattern names them; TUTTI_MINUTES tells them how long.
   tests/integration/*.py functions test_*(t): the tool itself as a user calls it; `t` is a Context.
 
 A guest or host program that ends with 77 was skipped; its last line says why. Nothing is remembered between two calls except
@@ -19,6 +28,7 @@ a time. The order is fixed.
 
 import fnmatch
 import importlib.util
+import itertools
 import os
 import re
 import shlex
@@ -31,7 +41,7 @@ import threading
 import time
 import traceback
 
-from . import console, cpio, images, options, qemu
+from . import console, cpio, guest, host, images, options, qemu, replay
 from .console import Failure, progress
 from .options import Option
 from .run import environment
@@ -44,7 +54,9 @@ LONGEST = 16000         # characters of a failing test's output that are shown
 TEST_OPTIONS = [
     Option("-l --list", "flag", "", "name the tests and stop"),
     Option("-c --cpus", "value", "1,2", "only machines with these numbers of CPUs"),
-    Option("--plat", "value", "NAME", "vm (default)", "vm"),
+    Option("--plat", "value", "NAME", "only on vm or only on host"),
+    Option("--seeds", "value", "N", "only replayed runs, N seeds of each test that has such"),
+    Option("--first-seed", "value", "S", "and begin with this one (0)", "0"),
     Option("--machine", "value", "NAME", "only microvm or only q35"),
     Option("--alloc", "value", "NAME", "run the guest tests that leave the allocator open on this one"),
     Option("--jobs", "value", "N", "tests of one CPU at a time (2)", "2"),
@@ -130,9 +142,10 @@ def has_main(path):
         return re.search(r"^\s*int\s+main\s*\(", file.read(), re.M) is not None
 
 
-def words_of(text):
-    """Flags of a directive, with spaces (in quotes) or `,-` between; {build} and {src} are build/default and build/src."""
-    return shlex.split(re.sub(r",(?=-)", " ", text).replace("{build}", os.path.join(images.BUILD, "default"))
+def words_of(text, folder=None):
+    """Flags of a directive, with spaces (in quotes) or `,-` between; {build} is the kernel's folder, build/default if none is
+    given, {src} is build/src."""
+    return shlex.split(re.sub(r",(?=-)", " ", text).replace("{build}", folder or os.path.join(images.BUILD, "default"))
                        .replace("{src}", os.path.join(images.BUILD, "src")).replace("{root}", images.ROOT))
 
 
@@ -174,7 +187,7 @@ def host_body(path, stem, found, kind):
         generated = os.path.join(images.BUILD, "default", "gen")
         flags = HOST_CFLAGS + SANITIZERS[kind] + [word for value in found.get("cflags", []) for word in words_of(value)]
         flags += ["-I" + images.ROOT, "-I" + os.path.join(images.ROOT, "include"), "-I" + os.path.join(images.ROOT, "arch", "x86_64"),
-                  "-I" + generated]
+                  "-I" + os.path.join(images.ROOT, "arch", "ring0"), "-I" + generated]
         folder = os.path.join(images.BUILD, "host", "%s-%s" % (stem, kind))
         binary = os.path.join(folder, stem)
         cc = one(found, "cc", "gcc")
@@ -223,7 +236,247 @@ def capture(command, what):
 # ---- guest tests -----------------------------------------------------------------------------------------------------
 
 GUEST_KEYS = {"cpus", "machine", "alloc", "sched", "mem", "args", "env", "stdin", "exit", "timeout", "expect-stderr",
-              "expect-stdout", "config", "cflags", "srcs", "accel", "files", "append"}
+              "expect-stdout", "config", "cflags", "srcs", "accel", "files", "append", "plat", "check", "replay", "seed",
+              "strategy", "expect-report", "plant"}
+PLANTED_RUNS, PLANTED_SEED_RUNS = 3, 10
+
+
+class Machine:
+    """One combination of a guest test's lists."""
+
+    def __init__(self, plat, cpus, alloc, sched, memory, machine=None):
+        self.plat, self.cpus, self.alloc, self.sched, self.memory, self.machine = plat, cpus, alloc, sched, memory, machine
+
+
+class Guest:
+    """A guest test's source and what its directive says."""
+
+    def __init__(self, path, folder, found, opts):
+        self.path, self.folder, self.found, self.opts = path, folder, found, opts
+        self.stem = os.path.splitext(os.path.basename(path))[0]
+        self.check = one(found, "check") or None
+        if self.check is not None and self.check not in images.CHECKS:
+            self.wrong("check=%s: one of %s is wanted" % (self.check, " ".join(images.CHECKS)))
+        self.replays = self.number("replay")
+        self.seed = self.number("seed")
+        self.report = one(found, "expect-report") or None
+        self.plant = one(found, "plant") or None
+        self.timeout = float(one(found, "timeout", "60"))
+        usual = images.PLATFORMS if self.check is None and "accel" not in found else ("vm",) if self.check is None else ("host",)
+        self.plats = self.values("plat", ",".join(usual))
+        for plat in self.plats:
+            if plat not in images.PLATFORMS:
+                self.wrong("plat=%s: one of %s is wanted" % (plat, " ".join(images.PLATFORMS)))
+        self.allocs = self.values("alloc", opts.alloc or images.DEFAULT_ALLOC)
+        if self.allocs == ["all"]:
+            self.allocs = list(images.ALLOCATORS)
+
+    def wrong(self, text):
+        raise Failure("%s: %s" % (os.path.relpath(self.path, images.ROOT), text))
+
+    def number(self, key):
+        text = one(self.found, key)
+        if text and not text.isdigit():
+            self.wrong("%s=%s: a number is wanted" % (key, text))
+        return int(text) if text else None
+
+    def values(self, key, default):
+        return options.unique([item for value in self.found.get(key, [default]) for item in value.split(",") if item])
+
+    def wants_cpus(self, cpus):
+        return not self.opts.only_cpus or int(cpus) in self.opts.only_cpus
+
+    def machines(self):
+        """The combinations, in a fixed order."""
+        for plat in self.plats:
+            kinds = self.values("machine", "microvm") if plat == "vm" else [None]
+            for cpus, kind, alloc, sched, memory in itertools.product(
+                    self.values("cpus", "1,2,4"), kinds, self.allocs, self.values("sched", "preempt"), self.values("mem", "256M")):
+                if self.wants_cpus(cpus) and not (self.opts.machine and kind != self.opts.machine) \
+                        and self.opts.plat in (None, plat):
+                    yield Machine(plat, int(cpus), alloc, sched, memory, kind)
+
+    def tests(self):
+        name = "%s/%s" % (self.folder, self.stem)
+        if self.folder == "planted":
+            yield from self.planted(name)
+            return
+        if not self.opts.seeds:
+            for machine in self.machines():
+                text = "%s %s cpu%s %s %s" % (name, machine.cpus, "s" * (machine.cpus != 1), machine.machine or "host", machine.alloc)
+                text += " coop" if machine.sched == "coop" else ""
+                text += " " + machine.memory if len(self.values("mem", "256M")) > 1 else ""
+                text += " " + self.check if self.check else ""
+                yield Test(text, self.body(machine), 1 if machine.cpus == 1 else 2, self.timeout)
+        if self.replays and self.opts.plat in (None, "host") and not self.opts.machine:
+            first, count = self.opts.first_seed, self.opts.seeds or self.replays
+            if self.draws():
+                yield Test("%s replay %d-%d" % (name, first, first + count - 1), self.seeds_body(first, count), 1, self.timeout)
+
+    # -- a run -----------------------------------------------------------------------------------------------------------
+
+    def start(self, test, runner, machine, schedule=None, fixed=False):
+        """Run it once; returns the result, what it is started from, and the kernel's lines."""
+        found = self.found
+        check = "replay" if schedule is not None else self.check
+        image = runner.guest_image(self.path, self.folder, found, one(found, "config", "default"), machine.plat, check, fixed,
+                                   None if fixed else self.plant)
+        args = [os.fsencode(arg) for value in found.get("args", []) for arg in shlex.split(value)]
+        env = environment(found.get("env", [])) + [b"TUTTI_MINUTES=" + runner.minutes.encode()]
+        argv = [os.fsencode(self.stem)] + args
+        files = os.path.join(images.ROOT, one(found, "files")) if "files" in found else None
+        stdin = os.fsencode(one(found, "stdin"))
+        memory, more = options.memory(machine.memory, "mem"), found.get("append", [])
+        messages = guest.Collector(Symbolizer(image, images.ROOT))
+        if machine.plat == "host":
+            spec = host.Spec(image, machine.cpus, memory, machine.alloc, machine.sched, replay=schedule, name=self.stem, extra=more)
+            result = host.run(spec, argv, env, cpio.files(files), stdin, timeout=test.timeout, watcher=messages, stop=runner.stopping)
+        else:
+            accel = one(found, "accel", "tcg")
+            if accel == "kvm" and not qemu.kvm_opens():
+                raise Skip("/dev/kvm does not open here")
+            spec = qemu.Spec(image, machine.cpus, memory, machine.alloc, machine.sched, machine.machine, accel, name=self.stem, extra=more)
+            result = qemu.run(spec, cpio.archive(argv, env, files), stdin, timeout=test.timeout, watcher=messages,
+                              stop=runner.stopping)
+        return result, image, "\n".join(messages.lines)
+
+    def complaints(self, result, kernel, found_bug=True):
+        """What is wrong with a run, line by line. found_bug: whether what expect-report names has to be there."""
+        found, wrong = self.found, []
+        stdout, stderr = (data.decode("utf-8", "replace") for data in (result.stdout, result.stderr))
+        want = int(one(found, "exit", "134" if self.report else "0")) if found_bug else 0
+        if result.status == SKIP and want != SKIP:
+            raise Skip(last_line(stdout) or "not possible here")
+        if result.status != want:
+            wrong.append("exit status %d, wanted %d%s" % (result.status, want, "; " + result.reason if result.reason else ""))
+        patterns = [(pattern, stderr + "\n" + kernel, "standard error or the kernel's messages") for pattern in found.get("expect-stderr", [])]
+        patterns += [(pattern, stdout, "standard output") for pattern in found.get("expect-stdout", [])]
+        if self.report and found_bug:
+            patterns.append((self.report, kernel, "the report"))
+        for pattern, text, where in patterns:
+            if not re.search(pattern, text, re.M):
+                wrong.append("nothing like /%s/ in %s" % (pattern, where))
+        if wrong:
+            parts = [(title, text) for title, text in (("standard output", stdout), ("standard error", stderr), ("kernel", kernel))
+                     if text.strip()]
+            wrong = ["--- %s:\n%s" % part for part in parts] + wrong
+        return wrong
+
+    def body(self, machine):
+        def body(test, runner):
+            result, _, kernel = self.start(test, runner, machine)
+            wrong = self.complaints(result, kernel)
+            if wrong:
+                raise Failed("\n".join(wrong))
+        return body
+
+    # -- replayed runs -----------------------------------------------------------------------------------------------------
+
+    def draws(self):
+        """The combinations that replayed runs take turns with: those where CPUs can get into each other's way."""
+        every = [machine for machine in self.machines() if machine.plat == "host"]
+        return [machine for machine in every if machine.cpus > 1] or every
+
+    def draw(self, seed):
+        """The combination and the schedule that a seed stands for."""
+        machines = self.draws()
+        strategy = one(self.found, "strategy") or ("walk", "pct")[seed % 2]
+        return machines[seed // 2 % len(machines)], host.Replay(seed, strategy)
+
+    def again(self, image, machine, schedule):
+        """The command that runs a seed again."""
+        words = ["./tutti", "run", os.path.relpath(image, images.ROOT), "--replay", str(schedule.seed), "--strategy", schedule.strategy,
+                 "-c", str(machine.cpus), "--alloc", machine.alloc, "--sched", machine.sched, "-m", machine.memory]
+        for key in self.found.get("append", []):
+            words += ["--append", key]
+        for item in self.found.get("env", []):
+            words += ["-e", item]
+        if "files" in self.found:
+            words += ["--files", one(self.found, "files")]
+        args = [arg for value in self.found.get("args", []) for arg in shlex.split(value)]
+        text = " ".join(shlex.quote(word) for word in words + (["--"] + args if args else []))
+        return text + (" <<<%s" % shlex.quote(one(self.found, "stdin")) if "stdin" in self.found else "")
+
+    def seeds_body(self, first, count, fixed=False, found_bug=True):
+        """Every seed has to be as the directive says; those that are not are named, with the command that runs one again."""
+        def body(test, runner):
+            failed, text = [], ""
+            for seed in range(first, first + count):
+                if runner.stopping():
+                    return
+                machine, schedule = self.draw(seed)
+                result, image, kernel = self.start(test, runner, machine, schedule, fixed)
+                wrong = self.complaints(result, kernel, found_bug)
+                if wrong:
+                    failed.append(seed)
+                    text = text or "seed %d:\n%s\nagain: %s" % (seed, "\n".join(wrong + [replay.summary(seed, result)]),
+                                                             self.again(image, machine, schedule))
+            if failed:
+                raise Failed("%s\n%d of %d seeds failed: %s" % (text, len(failed), count, " ".join(map(str, failed[:50]))))
+        return body
+
+    # -- planted bugs ------------------------------------------------------------------------------------------------------
+
+    def planted(self, name):
+        if self.opts.seeds or self.opts.plat == "vm" and "vm" not in self.plats or self.opts.machine:
+            return
+        with open(self.path, encoding="utf-8") as file:
+            has_fix = self.plant is not None or re.search(r"\bFIXED\b", file.read()) is not None
+        if not self.replays:
+            for machine in self.machines():
+                text = "%s %s cpu%s %s" % (name, machine.cpus, "s" * (machine.cpus != 1), machine.machine or "host")
+                text += " " + self.check if self.check else ""
+                yield Test(text, self.repeat_body(machine, PLANTED_RUNS), 2, self.timeout)
+                if has_fix:
+                    yield Test(text + " fixed", self.repeat_body(machine, PLANTED_RUNS, fixed=True), 2, self.timeout)
+            return
+        if not self.draws():
+            return
+        yield Test("%s within %d seeds" % (name, self.replays), self.search_body(), 1, self.timeout)
+        if self.seed is not None:
+            yield Test("%s seed %d" % (name, self.seed), self.seed_body(), 1, self.timeout)
+        if has_fix:
+            if self.seed is not None:
+                yield Test("%s seed %d fixed" % (name, self.seed), self.seeds_body(self.seed, 1, True, False), 1, self.timeout)
+            yield Test("%s replay fixed" % name, self.seeds_body(0, self.replays, True, False), 1, self.timeout)
+
+    def repeat_body(self, machine, times, fixed=False):
+        def body(test, runner):
+            for number in range(times):
+                result, _, kernel = self.start(test, runner, machine, fixed=fixed)
+                wrong = self.complaints(result, kernel, not fixed)
+                if wrong:
+                    raise Failed("\n".join(wrong + ["run %d of %d" % (number + 1, times)]))
+        return body
+
+    def search_body(self):
+        def body(test, runner):
+            last = []
+            for seed in range(self.replays):
+                if runner.stopping():
+                    return
+                machine, schedule = self.draw(seed)
+                result, _, kernel = self.start(test, runner, machine, schedule)
+                wrong = self.complaints(result, kernel)
+                if not wrong:
+                    return
+                if result.status:
+                    last = wrong            # an end that is neither success nor the bug that was planted
+            raise Failed("\n".join(last + ["none of the seeds 0 to %d finds it" % (self.replays - 1)]))
+        return body
+
+    def seed_body(self):
+        def body(test, runner):
+            machine, schedule = self.draw(self.seed)
+            hashes = set()
+            for number in range(PLANTED_SEED_RUNS):
+                result, image, kernel = self.start(test, runner, machine, schedule)
+                wrong = self.complaints(result, kernel)
+                hashes.add((result.replay or {}).get("hash"))
+                if wrong or len(hashes) > 1:
+                    raise Failed("\n".join(wrong + ["run %d of %d; hashes: %s" % (number + 1, PLANTED_SEED_RUNS, " ".join(map(str, hashes))),
+                                                    "again: " + self.again(image, machine, schedule)]))
+        return body
 
 
 def guest_tests(folder, opts):
@@ -234,63 +487,7 @@ def guest_tests(folder, opts):
                 continue
             found = {}
         checked(path, found, GUEST_KEYS)
-        stem = os.path.splitext(os.path.basename(path))[0]
-
-        def values(key, default):
-            return options.unique([item for value in found.get(key, [default]) for item in value.split(",") if item])
-
-        allocs = values("alloc", opts.alloc or images.DEFAULT_ALLOC)
-        if allocs == ["all"]:
-            allocs = list(images.ALLOCATORS)
-        for cpus in values("cpus", "1,2,4"):
-            for machine in values("machine", "microvm"):
-                for alloc in allocs:
-                    for sched in values("sched", "preempt"):
-                        for memory in values("mem", "256M"):
-                            if opts.only_cpus and int(cpus) not in opts.only_cpus or opts.machine and machine != opts.machine:
-                                continue
-                            name = "%s/%s %s cpu%s %s %s" % (folder, stem, cpus, "s" * (cpus != "1"), machine, alloc)
-                            name += " coop" if sched == "coop" else ""
-                            name += " " + memory if "mem" in found and len(values("mem", "")) > 1 else ""
-                            yield Test(name, guest_body(path, stem, found, int(cpus), machine, alloc, sched, memory),
-                                       1 if cpus == "1" else 2, float(one(found, "timeout", "60")))
-
-
-def guest_body(path, stem, found, cpus, machine, alloc, sched, memory):
-    def body(test, runner):
-        config = one(found, "config", "default")
-        accel = one(found, "accel", "tcg")
-        if accel == "kvm" and not qemu.kvm_opens():
-            raise Skip("/dev/kvm does not open here")
-        image = runner.guest_image(path, stem, found, config)
-        args = [os.fsencode(arg) for value in found.get("args", []) for arg in shlex.split(value)]
-        env = environment(found.get("env", [])) + [b"TUTTI_MINUTES=" + runner.minutes.encode()]
-        archive = cpio.archive([os.fsencode(stem)] + args, env,
-                               os.path.join(images.ROOT, one(found, "files")) if "files" in found else None)
-        spec = qemu.Spec(image, cpus, options.memory(memory, "mem"), alloc, sched, machine, accel, name=stem,
-                         extra=found.get("append", []))
-        messages = qemu.Collector(Symbolizer(image, images.ROOT))
-        result = qemu.run(spec, archive, stdin=os.fsencode(one(found, "stdin")), timeout=test.timeout, watcher=messages,
-                          stop=runner.stopping)
-        stdout, stderr = (data.decode("utf-8", "replace") for data in (result.stdout, result.stderr))
-        kernel = "\n".join(messages.lines)
-        want = int(one(found, "exit", "0"))
-        if result.status == SKIP and want != SKIP:
-            raise Skip(last_line(stdout) or "not possible here")
-        wrong = []
-        if result.status != want:
-            wrong.append("exit status %d, wanted %d%s" % (result.status, want, "; " + result.reason if result.reason else ""))
-        for pattern in found.get("expect-stderr", []):
-            if not re.search(pattern, stderr + "\n" + kernel, re.M):
-                wrong.append("nothing like /%s/ in standard error or the kernel's messages" % pattern)
-        for pattern in found.get("expect-stdout", []):
-            if not re.search(pattern, stdout, re.M):
-                wrong.append("nothing like /%s/ in standard output" % pattern)
-        if wrong:
-            parts = [(title, text) for title, text in (("standard output", stdout), ("standard error", stderr), ("kernel", kernel))
-                     if text.strip()]
-            raise Failed("\n".join(["--- %s:\n%s" % part for part in parts] + wrong))
-    return body
+        yield from Guest(path, folder, found, opts).tests()
 
 
 # ---- integration tests -----------------------------------------------------------------------------------------------
@@ -471,17 +668,18 @@ class Runner:
     def stopping(self):
         return self.stopped
 
-    def guest_image(self, path, stem, found, config):
+    def guest_image(self, path, folder, found, config, plat="vm", check=None, fixed=False, plant=None):
         """Built once per run of the tests; a failure to build is the failure of each test that needs it."""
         with self.building:
-            key = (path, config)
+            key = (path, config, plat, check, fixed, plant)
             if key not in self.images:
-                kern = images.kernel(config)
-                more = [os.path.join(images.ROOT, name) for value in found.get("srcs", []) for name in value.replace(",", " ").split()]
-                flags = [word for value in found.get("cflags", []) for word in words_of(value)]
-                program = images.Program(stem, [path] + more, flags, folder=os.path.join("tests", os.path.basename(
-                    os.path.dirname(path)), stem))
                 try:
+                    kern = images.kernel(config, plat=plat, check=check, plant=plant)
+                    more = [os.path.join(images.ROOT, name) for value in found.get("srcs", []) for name in value.replace(",", " ").split()]
+                    flags = [word for value in found.get("cflags", []) for word in words_of(value, kern.folder)]
+                    stem = os.path.splitext(os.path.basename(path))[0]
+                    program = images.Program(stem, [path] + more, flags + ["-DFIXED"] * fixed, folder=os.path.join(
+                        "tests", folder, stem + "-fixed" * fixed))
                     self.images[key] = images.build(program, kern, tool=capture)
                 except (Failed, Failure) as error:
                     self.images[key] = error
@@ -547,7 +745,7 @@ class Runner:
                     thread.join(0.5)
         except BaseException:
             self.stopped = True
-            qemu.kill_all()
+            guest.kill_all()
             for process in list(self.children):
                 try:
                     os.killpg(process.pid, signal.SIGKILL)
@@ -573,7 +771,8 @@ class Runner:
 
 
 def collect(opts):
-    tests = list(host_tests()) + list(guest_tests("guest", opts)) + list(integration_tests())
+    programs = list(guest_tests("guest", opts)) + list(guest_tests("planted", opts))
+    tests = programs if opts.plat or opts.seeds else list(host_tests()) + programs + list(integration_tests())
     if any(name.startswith("torture") for name in opts.names):
         tests += list(guest_tests("torture", opts))
     return tests
@@ -587,7 +786,13 @@ def wanted(tests, patterns):
 
 def check(words):
     opts = options.parse(words, TEST_OPTIONS, "test")
-    options.platform(opts.plat)
+    if opts.plat is not None:
+        options.choice(opts.plat, "--plat", images.PLATFORMS)
+    opts.first_seed = replay.number(opts.first_seed, "--first-seed", host.MAX_SEED)
+    if opts.seeds is not None:
+        opts.seeds = options.count_list(opts.seeds, "--seeds", 1 << 32)[0]
+        if opts.plat == "vm":
+            raise Failure("--seeds needs --plat host: a virtual machine's schedule is not tutti's to choose")
     opts.only_cpus = options.cpu_list(opts.cpus) if opts.cpus else None
     if opts.machine:
         options.choice(opts.machine, "--machine", ("microvm", "q35"))
@@ -618,9 +823,10 @@ def command_test(words):
     lost = [name for name in opts.names if not wanted(tests, [name])]
     if lost or not tests:
         raise Failure("test: nothing matches %s; ./tutti test --list names the tests" % " ".join(lost or opts.names))
+    plat = "host" if opts.seeds or opts.plat == "host" else "vm"
     if any(not test.name.startswith("host/") for test in tests) \
             or not os.path.isfile(os.path.join(images.BUILD, "default", "gen", "config.h")):
-        images.kernel("default")        # a kernel that does not build is one error, not hundreds
+        images.kernel("default", plat=plat)     # a kernel that does not build is one error, not hundreds
     runner = Runner(opts)
     start = time.monotonic()
     try:

@@ -27,6 +27,8 @@
 #define PERCPU_KSTACK_TOP  16
 #define PERCPU_KSTACK_BASE 24
 #define PERCPU_HW_ID	   44
+#define PERCPU_IRQ_OFF	   56
+#define PERCPU_IRQ_PENDING 60
 #define PERCPU_SIZE	   64
 
 /* Vectors: 32 exceptions, 16 lines of the I/O APIC, then what a local APIC raises. */
@@ -37,6 +39,9 @@
 #define VECTOR_ERROR	  0x33
 #define VECTOR_SPURIOUS	  0x3f
 #define VECTOR_COUNT	  0x40
+/* Not the processor's: what is pending on a CPU of the host platform, and a `syscall` instruction of the program. */
+#define VECTOR_PENDING	  0x41
+#define VECTOR_SYSCALL	  0x80
 
 /* Interrupt stacks: numbers in the TSS, and the parts of one 16 KiB block per CPU. */
 #define IST_DOUBLE_FAULT  1

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <arch/paging.h>
@@ -19,24 +21,41 @@ extern char __ehdr_start[];
 extern char __build_id_start[], __build_id_end[];
 extern char __init_array_start[], __init_array_end[], __fini_array_start[], __fini_array_end[];
 
-/* Where the loader puts the first byte. */
+/*
+ * vm only: where the loader puts the first byte, and the physical address of anything inside the image. On the host the image is a
+ * program that the host loaded; it lies outside of physical memory.
+ */
 #define ARCH_IMAGE_PHYS 0x100000ul
 
-/* Physical address of anything inside the image. */
 static inline paddr_t arch_image_phys(const void *p)
 {
 	return (uintptr_t)p - (uintptr_t)__image_start + ARCH_IMAGE_PHYS;
 }
 
-/*
- * Early tables (boot.S), in bss, below 4 GiB: in use until mm_init() loads its own root. They map the image by section
- * (4 KiB entries; 2 MiB ones where a whole 2 MiB has one permission), the first GiB of physical memory at ARCH_DIRECT_MAP
- * (2 MiB entries, read-write, no execute) and the first page of text at its physical address. After the switch nothing
- * refers to them and mm/ may use any of these pages again for tables of its own. CPUs that start later use a small
- * transition root of plat/'s own (low memory), then the root of the boot CPU, so mm/'s root may lie anywhere.
- */
-#define ARCH_BOOT_PT_PAGES 13
-extern uint64_t boot_page_tables[ARCH_BOOT_PT_PAGES][ARCH_PT_ENTRIES]; /* [0] is the root */
-
 /* Stack of the boot context: 16 KiB, and the page below it, which mm/ leaves unmapped. */
 extern char boot_stack_guard[], boot_stack[], boot_stack_top[];
+
+/* Mappings without a hint are placed below this, as high as possible. */
+uintptr_t arch_mmap_top(void);
+
+/* Whole pages of the image. */
+struct arch_range {
+	uintptr_t start, end;
+};
+
+/* ---- image.c of ring0 and soft ---- */
+/*
+ * What only the early boot uses of the image: nothing refers to it once mm_init() has loaded its own tables, and the pages are
+ * memory like any other then. Empty on the host.
+ */
+struct arch_range arch_image_early_tables(void);
+/*
+ * From now on [start, end) of the image can only be read, or not even that. 0 or -errno. Only where no tables map the image
+ * (arch_mmu_walks): there it is mm/'s part.
+ */
+int arch_image_protect(uintptr_t start, uintptr_t end, bool readable);
+/*
+ * Change code of the image inside [__text_patch_start, __text_patch_end): before mm_seal(), by the only CPU, which executes a serializing
+ * instruction before it runs what it wrote. 0 or -errno.
+ */
+int arch_text_write(void *text, const void *bytes, size_t len);

@@ -46,10 +46,13 @@ bool arch_safe_read(uintptr_t addr, uint64_t *value);
 /* Physical address and entry flags of what is mapped at `va` now; false if nothing is. */
 bool arch_pt_lookup(uintptr_t va, uint64_t *pte, uintptr_t *span);
 
-/* ---- implemented by the platform (plat/vm/trap.c), called by entry.S with interrupts off ---- */
+/* The address of the page fault that this CPU took last. Interrupts off since then. */
+uintptr_t arch_fault_address(void);
+
+/* ---- implemented by plat/common/trap.c, called by the entry code with interrupts off ---- */
 /* On the kernel stack of the current thread. */
 void arch_trap_dispatch(struct trap_frame *f);
-/* #DF, NMI, #MC, on their own stacks. */
+/* #DF, NMI, #MC, on their own stacks: plat/vm/trap.c. */
 void arch_trap_dispatch_in_place(struct trap_frame *f);
 /* The kernel stack is used up; on the double-fault stack. */
 void arch_trap_stack_overflow(struct trap_frame *f) __attribute__((noreturn));

@@ -6,7 +6,17 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#define ARCH_XSTATE_WANTED 0xe7ull /* x87, SSE, AVX, opmask, ZMM_Hi256, Hi16_ZMM */
+
+/* Which instructions there are: read by context.S. Set before the first thread is made. */
+extern bool arch_fsgsbase;
+extern bool arch_has_xsave;
+/* Of the components enabled in XCR0, save those that are wanted; 0: there is no XSAVE. Before the first thread is made. */
+void arch_xstate_setup(uint64_t xcr0);
+
 
 /* Bytes that a block needs; it must be 64-byte aligned. Constant after boot. */
 uint32_t arch_xstate_size(void);

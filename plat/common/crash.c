@@ -2,7 +2,7 @@
 /*
  * The crash report: what happened, where, registers, a backtrace of every CPU, then status 134.
  *
- * The first CPU to crash owns the report. It stops the others by NMI, which reaches them with interrupts off too; each
+ * The first CPU to crash owns the report. It stops the others by an interrupt that reaches them with interrupts off too (PLAT_IPI_STOP); each
  * leaves a pointer to its registers and halts. The owner waits for them a limited time by the cycle counter (the clock's
  * sequence may be odd for ever now), then prints everything itself, so lines come in order and no lock is needed. A second
  * fault inside the report ends it with one line; a CPU that crashes while another one reports simply stops.
@@ -18,9 +18,8 @@
 
 #include "lib/fmt.h"
 #include "lib/util.h"
+#include "plat/common/common.h"
 #include "plat/plat.h"
-#include "plat/vm/lapic.h"
-#include "plat/vm/vm.h"
 #include "sync/percpu.h"
 #include "sync/upcall.h"
 
@@ -71,37 +70,55 @@ static __cold void print_registers(const struct trap_frame *f)
 	plat_log('C', "  r14 %016lx  r15 %016lx", f->r14, f->r15);
 }
 
+void crash_stopped(unsigned cpu, const struct trap_frame *f)
+{
+	/* pairs with the acquire in stop_others() */
+	__atomic_store_n(&crash.stopped[cpu], f, __ATOMIC_RELEASE);
+}
+
 bool crash_stop_here(const struct trap_frame *f)
 {
 	if (__atomic_load_n(&crash.owner, __ATOMIC_RELAXED) == NO_CPU)
 		return false;
-	/* pairs with the acquire in stop_others() */
-	__atomic_store_n(&crash.stopped[cpu_id()], f, __ATOMIC_RELEASE);
+	crash_stopped(cpu_id(), f);
 	arch_halt_forever();
 	return true;
 }
 
+/* Since the first call with this `start`, which was 0. */
+static bool waited_long(uint64_t *start)
+{
+	uint64_t now = arch_rdtsc();
+
+	if (!*start)
+		*start = now;
+	return now - *start >= STOP_CYCLES;
+}
+
 static void stop_others(unsigned self)
 {
-	uint64_t start = arch_rdtsc();
 	unsigned n = plat_cpu_count();
+	uint64_t start = 0;
 
-	if (!lapic_ready())
+	if (!plat_ipi_ready())
 		return;
 	for (unsigned i = 0; i < n; i++)
-		if (i != self && smp_arrived(i))
+		if (i != self && plat_cpu_arrived(i))
 			plat_ipi_send(i, PLAT_IPI_STOP);
 	for (unsigned i = 0; i < n; i++)
-		while (i != self && smp_arrived(i) && !__atomic_load_n(&crash.stopped[i], __ATOMIC_ACQUIRE) &&
-		       arch_rdtsc() - start < STOP_CYCLES)
-			__builtin_ia32_pause();
+		while (i != self && plat_cpu_arrived(i) && !__atomic_load_n(&crash.stopped[i], __ATOMIC_ACQUIRE) &&
+		       !waited_long(&start))
+			__asm__ volatile("pause");
 }
+
+bool plat_crash_begun;
 
 /* Become the one that reports. Returns once per machine. */
 static void begin(const struct trap_frame *f)
 {
 	uint32_t nobody = NO_CPU;
 
+	__atomic_store_n(&plat_crash_begun, true, __ATOMIC_RELAXED);
 	arch_irq_disable();
 	if (!__atomic_compare_exchange_n(&crash.owner, &nobody, cpu_id(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
 		if (nobody != cpu_id()) {
@@ -140,7 +157,7 @@ static void __noinline __attribute__((noreturn)) report(const struct trap_frame 
 
 		if (i == self)
 			continue;
-		if (!smp_arrived(i)) {
+		if (!plat_cpu_arrived(i)) {
 			plat_log('C', "  CPU %u has not started", i);
 		} else if (!o) {
 			plat_log('C', "  CPU %u does not answer", i);
@@ -184,4 +201,14 @@ __cold void crash_trap(struct trap_frame *f, uintptr_t addr)
 	else
 		fmt_snprintf(what, sizeof(what), "%s (code 0x%lx), at 0x%lx", name, f->error, f->rip);
 	report(f, what);
+}
+
+__cold void plat_report(const char *what, void (*lines)(void *arg), void *arg)
+{
+	begin(NULL);
+	plat_log('C', "%s", what);
+	lines(arg);
+	tutti_upcalls.crash_report();
+	console_drain_limited();
+	control_end(134);
 }

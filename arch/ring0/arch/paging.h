@@ -1,41 +1,52 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Format of the 4-level page table (Intel SDM vol. 3, ch. 4). No policy: mm/ owns all tables after early boot.
- * An entry is read and written as one aligned 64-bit atomic.
- */
+/* The processor's memory management unit: it walks the tables itself, each CPU has its TLB. And the address map. */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-typedef uint64_t paddr_t;
+#include <arch/pt_format.h>
 
-#define PAGE_SHIFT	12
-#define PAGE_SIZE	4096ul
-#define ARCH_PT_LEVELS	4
-#define ARCH_PT_ENTRIES 512
+/* Does the hardware walk the tables? Then they map everything: image, direct map, kernel addresses. */
+static const bool arch_mmu_walks = true;
+/* Is one CPU's flush seen by all others? Here each CPU flushes its own TLB: mm/ shoots them down. */
+static const bool arch_mmu_coherent = false;
 
-#define ARCH_PTE_P    (1ull << 0)
-#define ARCH_PTE_W    (1ull << 1)
-#define ARCH_PTE_PWT  (1ull << 3)
-#define ARCH_PTE_PCD  (1ull << 4)
-#define ARCH_PTE_A    (1ull << 5)
-#define ARCH_PTE_D    (1ull << 6)
-#define ARCH_PTE_PS   (1ull << 7)
-#define ARCH_PTE_G    (1ull << 8)
-#define ARCH_PTE_NX   (1ull << 63)
-#define ARCH_PTE_ADDR 0x000ffffffffff000ull
-
-/* Index into the table of `level` (4 = root .. 1 = last). */
-static inline unsigned arch_pt_index(uintptr_t va, unsigned level)
+/*
+ * For an MMU that is told about every page (arch/soft); here an entry in a table is all it takes. The contracts are in
+ * arch/soft/arch/paging.h.
+ */
+static inline int arch_mmu_fill(uintptr_t va, paddr_t pa, uint64_t len, uint64_t bits)
 {
-	return (unsigned)(va >> (PAGE_SHIFT + 9 * (level - 1))) & 511u;
+	(void)va, (void)pa, (void)len, (void)bits;
+	return 0;
 }
 
-/* Bytes that one entry of `level` spans. */
-static inline uintptr_t arch_pt_span(unsigned level)
+static inline void arch_mmu_changed(uintptr_t start, uintptr_t end)
 {
-	return 1ul << (PAGE_SHIFT + 9 * (level - 1));
+	(void)start, (void)end;
+}
+
+static inline int arch_mmu_reserve(uintptr_t start, uintptr_t end)
+{
+	(void)start, (void)end;
+	return 0;
+}
+
+static inline void arch_mmu_unreserve(uintptr_t start, uintptr_t end)
+{
+	(void)start, (void)end;
+}
+
+static inline void arch_mmu_frame_freed(paddr_t pa, uint64_t len)
+{
+	(void)pa, (void)len;
+}
+
+static inline void arch_mmu_flush_deferred(unsigned cpu)
+{
+	(void)cpu;
 }
 
 /* Physical address of the root in use. */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Instructions that C has no words for, and the set-up of one CPU's control registers. */
+/* Instructions of ring 0, and the set-up of one CPU's control registers. */
 #pragma once
 
+#include <arch/insn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-static inline void arch_cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
+/* One turn of a loop that waits for another CPU. */
+static inline void arch_cpu_relax(void)
 {
-	__asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+	__builtin_ia32_pause();
 }
 
 static inline uint64_t arch_rdmsr(uint32_t msr)
@@ -22,15 +24,6 @@ static inline uint64_t arch_rdmsr(uint32_t msr)
 static inline void arch_wrmsr(uint32_t msr, uint64_t v)
 {
 	__asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
-}
-
-/* Not executed before earlier loads have completed. */
-static inline uint64_t arch_rdtsc(void)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("lfence; rdtsc" : "=a"(lo), "=d"(hi)::"memory");
-	return (uint64_t)hi << 32 | lo;
 }
 
 static inline void arch_out8(uint16_t port, uint8_t v)

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: BSD-3-Clause
+mod := check
+$(mod)-srcs := report.c
+$(mod)-srcs-y := $(if $(filter race,$(CHECK)),race.c race_atomic.c race_wrap.S) \
+	$(if $(filter memory,$(CHECK)),memory.c heap.c strings.c) $(if $(filter undefined,$(CHECK)),undefined.c)
+$(mod)-deps := lib arch sync plat
+$(mod)-cflags := -mcx16 -Wno-missing-prototypes -Wno-builtin-declaration-mismatch
+$(mod)-check := no
