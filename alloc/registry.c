@@ -16,6 +16,7 @@
 
 #include <uk/alloc_impl.h>
 
+#include "alloc/checked.h"
 #include <arch/image.h>
 
 #include "lib/errno.h"
@@ -78,10 +79,11 @@ static void aim_stub(unsigned char *copy, unsigned i, uintptr_t target)
 
 int allocator_choose(const struct tutti_allocator *a)
 {
+	const struct tutti_allocator *const e = allocator_checked(a);
 	const uintptr_t targets[] = {
-		(uintptr_t)a->malloc,	(uintptr_t)a->calloc,	      (uintptr_t)a->realloc,
-		(uintptr_t)a->free,	(uintptr_t)a->posix_memalign, (uintptr_t)a->aligned_alloc,
-		(uintptr_t)a->memalign, (uintptr_t)a->usable_size,
+		(uintptr_t)e->malloc,	(uintptr_t)e->calloc,	      (uintptr_t)e->realloc,
+		(uintptr_t)e->free,	(uintptr_t)e->posix_memalign, (uintptr_t)e->aligned_alloc,
+		(uintptr_t)e->memalign, (uintptr_t)e->usable_size,
 	};
 	unsigned char stubs[ARRAY_SIZE(targets) * STUB_SIZE];
 	int err;

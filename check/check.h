@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the rest of tutti tells the run-time checkers. In a build without CHECK all of it is empty. Any context, unless said
- * otherwise; nothing here sleeps, allocates or takes a lock.
+ * What the rest of tutti tells the run-time checkers. In a build without CHECK all of it is empty. Any context, without locks or
+ * memory, unless said otherwise.
  */
 #pragma once
 
@@ -41,7 +41,7 @@ struct check_heap {
 /* Once, before the first call of the following. */
 void check_heap_init(const struct check_heap *h);
 
-/* As the functions of the C library, with a margin of poisoned bytes around each block. Thread context. */
+/* As the functions of the C library, with a margin of poisoned bytes around each block. Thread context, as the allocator's own. */
 void *check_malloc(size_t n);
 void *check_calloc(size_t m, size_t n);
 void *check_realloc(void *p, size_t n);

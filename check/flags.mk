@@ -12,7 +12,8 @@ check_wrap = $(addprefix -Wl$(CHECK_COMMA)--wrap=,$(1))
 CHECK_CFLAGS_race := -fsanitize=thread --param tsan-distinguish-volatile=1 -Wno-tsan
 CHECK_APP_CFLAGS_race := $(CHECK_CFLAGS_race)
 CHECK_CFLAGS_replay := $(CHECK_CFLAGS_race)
-CHECK_APP_CFLAGS_replay := $(CHECK_CFLAGS_race)
+# A call in every basic block: a loop of a program that touches no memory has to have a change point, too.
+CHECK_APP_CFLAGS_replay := $(CHECK_CFLAGS_race) -fsanitize-coverage=trace-pc
 CHECK_PLATS_race := vm host
 CHECK_PLATS_replay := host
 
@@ -32,13 +33,14 @@ CHECK_LDFLAGS_race := $(call check_wrap,$(CHECK_WRAP_race))
 CHECK_CFLAGS_memory := -fsanitize=kernel-address -fasan-shadow-offset=0x600000000000 \
 	--param asan-instrumentation-with-call-threshold=0 --param asan-stack=1 --param asan-globals=1 \
 	--param asan-instrument-allocas=1 -fsanitize-address-use-after-scope
-CHECK_APP_CFLAGS_memory := $(CHECK_CFLAGS_memory)
+# A block that the program does nothing with is still allocated and freed: a compiler that knows malloc() would leave both out.
+CHECK_APP_CFLAGS_memory := $(CHECK_CFLAGS_memory) $(addprefix -fno-builtin-,malloc calloc realloc free aligned_alloc)
 CHECK_PLATS_memory := host
 
-# What check/strings.c looks at before or after the C library does it.
+# What check/strings.c looks at before or after the C library does it; its own calls (strdup, getline) go the same way.
 CHECK_WRAP_memory := memcpy memmove memset memcmp memchr mempcpy strlen strnlen strcpy stpcpy strncpy strcat strncat strcmp \
-	strncmp strcasecmp strncasecmp strchr strrchr strstr strdup strndup strlcpy strlcat sprintf snprintf vsprintf vsnprintf \
-	atoi atol strtol strtoul fgets fread fwrite read write longjmp siglongjmp
+	strncmp strchr strrchr strlcpy strlcat sprintf snprintf vsprintf vsnprintf fgets fread fwrite read write \
+	longjmp _longjmp
 CHECK_LDFLAGS_memory := $(call check_wrap,$(CHECK_WRAP_memory))
 
 # ---- undefined: check/undefined.c ----

@@ -26,4 +26,5 @@ void stack_walk(uintptr_t *out, unsigned n, uintptr_t pc, uintptr_t fp);
 void stack_print(const uintptr_t *pc, unsigned n);
 
 /* Report and end the run with status 134; lines(arg) prints what follows the first line, with plat_log('C', ..). */
-void check_end(void (*lines)(void *arg), void *arg, const char *fmt, ...) __attribute__((noreturn, format(printf, 3, 4)));
+void check_end(void (*lines)(void *arg), void *arg, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 3, 4)));

@@ -10,7 +10,8 @@
  * marked) has found a race: both threads stand before their accesses at the same time, so nothing that either has done
  * orders them. There are no false reports of this kind, whatever the program uses to synchronize; what is not met is not
  * found. If the bytes change while they are watched and nobody was met, the writer is code that is not instrumented (C
- * library, upstream allocator, assembly): reported too, with one stack.
+ * library, upstream allocator, assembly), or had looked for watchpoints just before this one: the same argument holds, so
+ * it is reported too, with one stack, if the other does not come by again.
  *
  * Plain and marked. Atomic and volatile accesses are marked: they look for watchpoints but never leave one, so two of them never
  * race. At least one side of a report is plain.
@@ -33,8 +34,8 @@
  *	The thread may be preempted and moved anywhere outside of the slow halves, which have interrupts off. So the fast path may
  * count down another CPU's counter, losing a step, or end another CPU's late access, losing a chance: both are
  * plain words whose every value is a right one. `late` itself is written and believed with interrupts off only,
- * together with the thread it belongs to. Interrupts off also keep the CPU from meeting its own watchpoint; a fault
- * of the watched access is taken before (arch_safe_read() says whether it is mapped).
+ * together with the thread it belongs to. Interrupts off also keep the CPU from meeting its own watchpoint. An access that would
+ * fault (demand paging, a wild pointer) is not watched: the fault belongs to the program's instruction, not to this code.
  *
  * Contexts: any, after check_start(); before that, and inside a crash report, all calls return at once. In interrupts and with
  * interrupts off the wait is short. Not instrumented itself. No memory. With one CPU nothing is ever found.
@@ -56,6 +57,7 @@
 #define SKIP_MAX	4096u  /* accesses */
 #define WAIT_MAX	65536u /* ns */
 #define WAIT_MAX_ATOMIC 8192u  /* interrupts are off, or a lock is held */
+#define SECOND_LOOKS	32u
 #define GIVE_UP_NS	2000000000ul
 
 struct found {
@@ -78,7 +80,6 @@ static struct {
 	struct stack stack_a, stack_b;
 	bool known; /* b is */
 	uint64_t before, after;
-	bool value;
 } report;
 
 static uint32_t next_random(struct race_cpu *c)
@@ -117,17 +118,22 @@ static void lines(void *arg)
 	(void)arg;
 	plat_log('C', "  %s of %lu byte%s at 0x%lx by CPU %u%s:", words(report.a.kind), report.a.size,
 		 report.a.size == 1 ? "" : "s", report.a.addr, report.cpu_a,
-		 report.a.kind & RACE_LATE ? ", which nothing makes visible before a later write that has no release order" :
-					     "");
+		 report.a.kind & RACE_LATE
+			 ? ", which nothing makes visible before a later write that has no release order"
+			 : "");
 	stack_print(report.stack_a.pc, STACK_DEPTH);
 	if (report.known) {
 		plat_log('C', "  %s of %lu byte%s at 0x%lx by CPU %u:", words(report.b.kind), report.b.size,
 			 report.b.size == 1 ? "" : "s", report.b.addr, report.cpu_b);
 		stack_print(report.stack_b.pc, STACK_DEPTH);
 	}
-	if (report.value && report.before != report.after)
-		plat_log('C', "  the value changed meanwhile from 0x%lx to 0x%lx%s", report.before, report.after,
-			 report.known ? "" : ", by code that is not instrumented (C library, allocator, assembly)");
+	if (report.before != report.after)
+		plat_log('C', "  the value changed meanwhile from 0x%lx to 0x%lx", report.before, report.after);
+	if (!report.known)
+		plat_log(
+			'C',
+			"  who changed it was not seen: code that is not instrumented (C library, allocator, assembly), "
+			"or an access that had just begun");
 }
 
 static __attribute__((noreturn)) void report_race(void)
@@ -137,8 +143,8 @@ static __attribute__((noreturn)) void report_race(void)
 		check_end(lines, NULL, "data race: %s of %lu byte%s at 0x%lx by CPU %u and %s by CPU %u",
 			  words(report.a.kind), report.a.size, report.a.size == 1 ? "" : "s", report.a.addr,
 			  report.cpu_a, words(report.b.kind), report.cpu_b);
-	check_end(lines, NULL, "data race: %s of %lu byte%s at 0x%lx by CPU %u, changed meanwhile", words(report.a.kind),
-		  report.a.size, report.a.size == 1 ? "" : "s", report.a.addr, report.cpu_a);
+	check_end(lines, NULL, "data race: %s of %lu byte%s at 0x%lx by CPU %u, changed meanwhile",
+		  words(report.a.kind), report.a.size, report.a.size == 1 ? "" : "s", report.a.addr, report.cpu_a);
 }
 
 /* ---- the side that finds a watchpoint ---- */
@@ -195,23 +201,18 @@ __noinline void race_found_slow(const struct race_access *a)
 
 /* ---- the side that watches ---- */
 
-static bool value(uintptr_t addr, size_t size, uint64_t *v)
+/* size: 1, 2, 4 or 8. */
+static uint64_t value(uintptr_t addr, size_t size)
 {
 	switch (size) {
 	case 1:
-		*v = *(const volatile uint8_t *)addr;
-		return true;
+		return *(const volatile uint8_t *)addr;
 	case 2:
-		*v = *(const volatile uint16_t *)addr;
-		return true;
+		return *(const volatile uint16_t *)addr;
 	case 4:
-		*v = *(const volatile uint32_t *)addr;
-		return true;
-	case 8:
-		*v = *(const volatile uint64_t *)addr;
-		return true;
+		return *(const volatile uint32_t *)addr;
 	default:
-		return false;
+		return *(const volatile uint64_t *)addr;
 	}
 }
 
@@ -223,54 +224,72 @@ static bool mapped(uintptr_t addr, size_t size)
 	return arch_safe_read(first, &word) && (first == last || arch_safe_read(last, &word));
 }
 
-/* Interrupts are off, busy is set. Comes back if there was no race. */
-static void watch(const struct race_access *a, struct race_cpu *c, uint64_t wait)
+/*
+ * Leave the watchpoint for `wait` ns. False: the slot was taken, nothing happened. Otherwise *other says whether somebody met it, and
+ * the values are those before and after (0 if has_value is not set).
+ */
+static bool watch_once(const struct race_access *a, unsigned slot, uint64_t w, bool has_value, uint64_t wait,
+		       bool *other, uint64_t *before, uint64_t *after)
 {
-	unsigned slot = race_slot(a->addr), looks = 0;
-	const size_t size = MIN(a->size, RACE_LINE - a->addr % RACE_LINE);
-	const uint64_t w = (a->addr & RACE_ADDRESS) | (uint64_t)size << RACE_SIZE_AT |
-			   (uint64_t)(a->kind & RACE_WRITE) << RACE_WRITE_AT;
-	uint64_t expected = 0, before = 0, after = 0, start;
-	struct found *f = &found[slot];
-	bool has_value, free;
+	uint64_t expected = 0, start;
+	unsigned looks = 0;
 
-	if (!mapped(a->addr, size))
-		return;
 	if (!__atomic_compare_exchange_n(&race.watch[slot], &expected, w, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return;
-	has_value = !(a->kind & RACE_LATE) && size == a->size && value(a->addr, size, &before);
+		return false;
+	*before = has_value ? value(a->addr, a->size) : 0;
 	start = plat_monotonic_ns();
 	do {
 		spin_wait(&looks);
 	} while (__atomic_load_n(&race.watch[slot], __ATOMIC_RELAXED) == w && plat_monotonic_ns() - start < wait);
-	if (has_value)
-		value(a->addr, size, &after);
+	*after = has_value ? value(a->addr, a->size) : 0;
 	expected = w;
-	free = __atomic_compare_exchange_n(&race.watch[slot], &expected, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-	if (free && before == after)
+	*other = !__atomic_compare_exchange_n(&race.watch[slot], &expected, 0, false, __ATOMIC_ACQ_REL,
+					      __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Interrupts are off, busy is set. Comes back if there was no race. */
+static void watch(const struct race_access *a, struct race_cpu *c, uint64_t wait)
+{
+	static uint32_t reporting;
+	const size_t size = MIN(a->size, RACE_LINE - a->addr % RACE_LINE);
+	const bool has_value = !(a->kind & RACE_LATE) && size == a->size && size <= 8 && !(size & (size - 1));
+	const uint64_t w = (a->addr & RACE_ADDRESS) | (uint64_t)size << RACE_SIZE_AT |
+			   (uint64_t)(a->kind & RACE_WRITE) << RACE_WRITE_AT;
+	unsigned slot = race_slot(a->addr), looks = 0;
+	uint64_t before, after, last;
+	bool other;
+
+	if (!mapped(a->addr, size) || !watch_once(a, slot, w, has_value, wait, &other, &before, &after))
 		return;
+	if (!other && before == after)
+		return;
+	/*
+	 * Somebody has changed it, which is a race; but who? Perhaps code that is not instrumented, perhaps an access that
+	 * had been looked at before the watchpoint was there. Racing code mostly comes again: stay for both stacks.
+	 */
+	for (unsigned i = 0; i < SECOND_LOOKS && !other; i++)
+		if (!watch_once(a, slot, w, has_value, WAIT_MAX, &other, &last, &last))
+			break;
 	if (plat_crash_begun)
 		return;
-	if (!free) {
-		/* pairs with the release in meet(); the other side only has to write down its stack */
-		while (!__atomic_load_n(&f->ready, __ATOMIC_ACQUIRE))
-			spin_wait(&looks);
-		report.b = f->access;
-		report.cpu_b = f->cpu;
-		report.stack_b = f->stack;
-	}
 	/* one report is made: a second CPU that gets here waits until the first has stopped it */
-	static uint32_t reporting;
-
 	while (__atomic_exchange_n(&reporting, 1, __ATOMIC_ACQ_REL))
 		spin_wait(&looks);
+	if (other) {
+		/* pairs with the release in meet(); the other side only has to write down its stack */
+		while (!__atomic_load_n(&found[slot].ready, __ATOMIC_ACQUIRE))
+			spin_wait(&looks);
+		report.b = found[slot].access;
+		report.cpu_b = found[slot].cpu;
+		report.stack_b = found[slot].stack;
+	}
 	report.a = *a;
 	report.cpu_a = (unsigned)(c - race_cpus);
 	stack_walk(report.stack_a.pc, STACK_DEPTH, a->pc, a->fp);
-	report.known = !free;
+	report.known = other;
 	report.before = before;
 	report.after = after;
-	report.value = has_value;
 	report_race();
 }
 
@@ -333,15 +352,15 @@ void __tsan_func_exit(void)
 		race_release();
 }
 
-#define PLAIN(name, size, kind)                                                 \
-	void __tsan_##name(void *p)                                             \
-	{                                                                       \
+#define PLAIN(name, size, kind)                                                     \
+	void __tsan_##name(void *p)                                                 \
+	{                                                                           \
 		race_plain((uintptr_t)p, (size), (kind), CALLER_PC(), CALLER_FP()); \
 	}
-#define MARKED_READ(name, size)                                                  \
-	void __tsan_##name(void *p)                                              \
-	{                                                                        \
-		race_marked((uintptr_t)p, (size), 0, CALLER_PC(), CALLER_FP());  \
+#define MARKED_READ(name, size)                                                 \
+	void __tsan_##name(void *p)                                             \
+	{                                                                       \
+		race_marked((uintptr_t)p, (size), 0, CALLER_PC(), CALLER_FP()); \
 	}
 /* The write itself is made after the call, so the late access waits for the next occasion (race_release()). */
 #define MARKED_WRITE(name, size)                                                         \
@@ -351,16 +370,16 @@ void __tsan_func_exit(void)
 		if (unlikely(race_this_cpu()->late_set))                                 \
 			race_this_cpu()->late_set = 2;                                   \
 	}
-#define ACCESSES(n)                                  \
-	PLAIN(read##n, n, 0)                         \
-	PLAIN(write##n, n, RACE_WRITE)               \
-	PLAIN(unaligned_read##n, n, 0)               \
-	PLAIN(unaligned_write##n, n, RACE_WRITE)     \
-	PLAIN(read_write##n, n, RACE_WRITE)          \
+#define ACCESSES(n)                                   \
+	PLAIN(read##n, n, 0)                          \
+	PLAIN(write##n, n, RACE_WRITE)                \
+	PLAIN(unaligned_read##n, n, 0)                \
+	PLAIN(unaligned_write##n, n, RACE_WRITE)      \
+	PLAIN(read_write##n, n, RACE_WRITE)           \
 	PLAIN(unaligned_read_write##n, n, RACE_WRITE) \
-	MARKED_READ(volatile_read##n, n)             \
-	MARKED_WRITE(volatile_write##n, n)           \
-	MARKED_READ(unaligned_volatile_read##n, n)   \
+	MARKED_READ(volatile_read##n, n)              \
+	MARKED_WRITE(volatile_write##n, n)            \
+	MARKED_READ(unaligned_volatile_read##n, n)    \
 	MARKED_WRITE(unaligned_volatile_write##n, n)
 
 ACCESSES(1)

@@ -44,7 +44,7 @@ struct race_cpu {
 #define RACE_FOUND    (~0ul)
 
 struct race_state {
-	bool on; /* changes at boot, and in a report */
+	bool on;						 /* changes at boot, and in a report */
 	uint64_t watch[RACE_SLOTS] __attribute__((aligned(64))); /* [a] by line of memory */
 };
 extern struct race_state race;

@@ -42,17 +42,17 @@ static inline bool swap16(u128 *p, u128 *expected, u128 desired)
 #define LOOK(p, kind) race_marked((uintptr_t)(p), sizeof(*(p)), (kind), CALLER_PC(), CALLER_FP())
 
 /* Add, or ..: by compare-and-exchange, in one way for all sizes. */
-#define FETCH(bits, type, name, new)                                                   \
-	type __tsan_atomic##bits##_fetch_##name(type *p, type v, int order)            \
-	{                                                                              \
-		type old = LOAD_##bits(p);                                             \
-                                                                                       \
-		LOOK(p, RACE_WRITE);                                                   \
-		before_write(order);                                                   \
-		while (!cas_##bits(p, &old, (type)(new)))                              \
-			;                                                              \
-		after_write(order);                                                    \
-		return old;                                                            \
+#define FETCH(bits, type, name, new)                                        \
+	type __tsan_atomic##bits##_fetch_##name(type *p, type v, int order) \
+	{                                                                   \
+		type old = LOAD_##bits(p);                                  \
+                                                                            \
+		LOOK(p, RACE_WRITE);                                        \
+		before_write(order);                                        \
+		while (!cas_##bits(p, &old, (type)(new)))                   \
+			;                                                   \
+		after_write(order);                                         \
+		return old;                                                 \
 	}
 
 #define LOAD_8(p)   __atomic_load_n((p), __ATOMIC_SEQ_CST)
@@ -61,9 +61,9 @@ static inline bool swap16(u128 *p, u128 *expected, u128 desired)
 #define LOAD_64(p)  LOAD_8(p)
 #define LOAD_128(p) __sync_val_compare_and_swap((p), 0, 0)
 
-#define CAS(bits, type)                                                                                             \
-	static inline bool cas_##bits(type *p, type *expected, type desired)                                        \
-	{                                                                                                           \
+#define CAS(bits, type)                                                                                              \
+	static inline bool cas_##bits(type *p, type *expected, type desired)                                         \
+	{                                                                                                            \
 		return __atomic_compare_exchange_n(p, expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
 	}
 CAS(8, uint8_t)
@@ -76,62 +76,62 @@ static inline bool cas_128(u128 *p, u128 *expected, u128 desired)
 	return swap16(p, expected, desired);
 }
 
-#define ATOMICS(bits, type)                                                                                      \
-	type __tsan_atomic##bits##_load(const type *p, int order)                                                \
-	{                                                                                                        \
-		(void)order;                                                                                     \
-		LOOK(p, 0);                                                                                      \
-		return LOAD_##bits((type *)p);                                                                   \
-	}                                                                                                        \
-	type __tsan_atomic##bits##_exchange(type *p, type v, int order)                                          \
-	{                                                                                                        \
-		type old = LOAD_##bits(p);                                                                       \
-                                                                                                                 \
-		LOOK(p, RACE_WRITE);                                                                             \
-		before_write(order);                                                                             \
-		while (!cas_##bits(p, &old, v))                                                                  \
-			;                                                                                        \
-		after_write(order);                                                                              \
-		return old;                                                                                      \
-	}                                                                                                        \
-	FETCH(bits, type, add, old + v)                                                                          \
-	FETCH(bits, type, sub, old - v)                                                                          \
-	FETCH(bits, type, and, old & v)                                                                          \
-	FETCH(bits, type, or, old | v)                                                                           \
-	FETCH(bits, type, xor, old ^ v)                                                                          \
-	FETCH(bits, type, nand, ~(old & v))                                                                      \
-	int __tsan_atomic##bits##_compare_exchange_strong(type *p, type *expected, type v, int order, int fail)  \
-	{                                                                                                        \
-		bool done;                                                                                       \
-                                                                                                                 \
-		(void)fail;                                                                                      \
-		LOOK(p, LOAD_##bits(p) == *expected ? RACE_WRITE : 0);                                           \
-		before_write(order);                                                                             \
-		done = cas_##bits(p, expected, v);                                                               \
-		if (done)                                                                                        \
-			after_write(order);                                                                      \
-		return done;                                                                                     \
-	}                                                                                                        \
-	int __tsan_atomic##bits##_compare_exchange_weak(type *p, type *expected, type v, int order, int fail)    \
-	{                                                                                                        \
-		bool done;                                                                                       \
-                                                                                                                 \
-		(void)fail;                                                                                      \
-		LOOK(p, LOAD_##bits(p) == *expected ? RACE_WRITE : 0);                                           \
-		before_write(order);                                                                             \
-		done = cas_##bits(p, expected, v);                                                               \
-		if (done)                                                                                        \
-			after_write(order);                                                                      \
-		return done;                                                                                     \
-	}                                                                                                        \
-	type __tsan_atomic##bits##_compare_exchange_val(type *p, type expected, type v, int order, int fail)     \
-	{                                                                                                        \
-		(void)fail;                                                                                      \
-		LOOK(p, LOAD_##bits(p) == expected ? RACE_WRITE : 0);                                            \
-		before_write(order);                                                                             \
-		if (cas_##bits(p, &expected, v))                                                                 \
-			after_write(order);                                                                      \
-		return expected;                                                                                 \
+#define ATOMICS(bits, type)                                                                                     \
+	type __tsan_atomic##bits##_load(const type *p, int order)                                               \
+	{                                                                                                       \
+		(void)order;                                                                                    \
+		LOOK(p, 0);                                                                                     \
+		return LOAD_##bits((type *)p);                                                                  \
+	}                                                                                                       \
+	type __tsan_atomic##bits##_exchange(type *p, type v, int order)                                         \
+	{                                                                                                       \
+		type old = LOAD_##bits(p);                                                                      \
+                                                                                                                \
+		LOOK(p, RACE_WRITE);                                                                            \
+		before_write(order);                                                                            \
+		while (!cas_##bits(p, &old, v))                                                                 \
+			;                                                                                       \
+		after_write(order);                                                                             \
+		return old;                                                                                     \
+	}                                                                                                       \
+	FETCH(bits, type, add, old + v)                                                                         \
+	FETCH(bits, type, sub, old - v)                                                                         \
+	FETCH(bits, type, and, old &v)                                                                          \
+	FETCH(bits, type, or, old | v)                                                                          \
+	FETCH(bits, type, xor, old ^ v)                                                                         \
+	FETCH(bits, type, nand, ~(old & v))                                                                     \
+	int __tsan_atomic##bits##_compare_exchange_strong(type *p, type *expected, type v, int order, int fail) \
+	{                                                                                                       \
+		bool done;                                                                                      \
+                                                                                                                \
+		(void)fail;                                                                                     \
+		LOOK(p, LOAD_##bits(p) == *expected ? RACE_WRITE : 0);                                          \
+		before_write(order);                                                                            \
+		done = cas_##bits(p, expected, v);                                                              \
+		if (done)                                                                                       \
+			after_write(order);                                                                     \
+		return done;                                                                                    \
+	}                                                                                                       \
+	int __tsan_atomic##bits##_compare_exchange_weak(type *p, type *expected, type v, int order, int fail)   \
+	{                                                                                                       \
+		bool done;                                                                                      \
+                                                                                                                \
+		(void)fail;                                                                                     \
+		LOOK(p, LOAD_##bits(p) == *expected ? RACE_WRITE : 0);                                          \
+		before_write(order);                                                                            \
+		done = cas_##bits(p, expected, v);                                                              \
+		if (done)                                                                                       \
+			after_write(order);                                                                     \
+		return done;                                                                                    \
+	}                                                                                                       \
+	type __tsan_atomic##bits##_compare_exchange_val(type *p, type expected, type v, int order, int fail)    \
+	{                                                                                                       \
+		(void)fail;                                                                                     \
+		LOOK(p, LOAD_##bits(p) == expected ? RACE_WRITE : 0);                                           \
+		before_write(order);                                                                            \
+		if (cas_##bits(p, &expected, v))                                                                \
+			after_write(order);                                                                     \
+		return expected;                                                                                \
 	}
 
 ATOMICS(8, uint8_t)
@@ -140,16 +140,16 @@ ATOMICS(32, uint32_t)
 ATOMICS(64, uint64_t)
 ATOMICS(128, u128)
 
-#define STORE(bits, type)                                                       \
-	void __tsan_atomic##bits##_store(type *p, type v, int order)            \
-	{                                                                       \
-		LOOK(p, RACE_WRITE);                                            \
-		before_write(order);                                            \
-		if (order == __ATOMIC_SEQ_CST)                                  \
-			__atomic_store_n(p, v, __ATOMIC_SEQ_CST);               \
-		else                                                            \
-			__atomic_store_n(p, v, __ATOMIC_RELEASE);               \
-		after_write(order);                                             \
+#define STORE(bits, type)                                            \
+	void __tsan_atomic##bits##_store(type *p, type v, int order) \
+	{                                                            \
+		LOOK(p, RACE_WRITE);                                 \
+		before_write(order);                                 \
+		if (order == __ATOMIC_SEQ_CST)                       \
+			__atomic_store_n(p, v, __ATOMIC_SEQ_CST);    \
+		else                                                 \
+			__atomic_store_n(p, v, __ATOMIC_RELEASE);    \
+		after_write(order);                                  \
 	}
 STORE(8, uint8_t)
 STORE(16, uint16_t)

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Functions of the C library that order memory or by which memory changes hands, as a program calls them (-Wl,--wrap in
- * check/flags.mk, the same list): they are not instrumented, so what a late access (race.c) must not outlive is said here. One
- * instruction's worth: the flag of this CPU, then on to the function with all arguments as they were. If the thread is
+ * check/flags.mk, the same list): they are not instrumented, so what a late access (race.c) must not outlive is said here. The
+ * flag of this CPU is cleared, then it goes on to the function with all arguments as they were. If the thread is
  * moved in between, another CPU loses a chance to find something, and the own CPU's late access is not believed any more,
  * because the thread is on another one.
  */
-#include <arch/boot_abi.h>
-
 #define LATE_STRIDE_SHIFT 7 /* sizeof(struct race_cpu): checked in race.c */
 
 	.macro wrap name:req
 	.section .text.__wrap_\name, "ax", @progbits
 	.globl __wrap_\name
+	.hidden __wrap_\name
 	.type __wrap_\name, @function
 __wrap_\name:
 	movl	%gs:40, %r11d		/* percpu.idx */

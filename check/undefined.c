@@ -250,14 +250,14 @@ static __cold __attribute__((noreturn, format(printf, 2, 3))) void undefined(str
 }
 
 /* Both names of a handler; `how` is a static inline function that does not return. */
-#define HANDLER(name, how, params, ...)                                                           \
-	void __ubsan_handle_##name params                                                         \
-	{                                                                                         \
-		how(CALLER_PC(), CALLER_FP(), __VA_ARGS__);                                       \
-	}                                                                                         \
-	void __ubsan_handle_##name##_abort params                                                 \
-	{                                                                                         \
-		how(CALLER_PC(), CALLER_FP(), __VA_ARGS__);                                       \
+#define HANDLER(name, how, params, ...)                     \
+	void __ubsan_handle_##name params                   \
+	{                                                   \
+		how(CALLER_PC(), CALLER_FP(), __VA_ARGS__); \
+	}                                                   \
+	void __ubsan_handle_##name##_abort params           \
+	{                                                   \
+		how(CALLER_PC(), CALLER_FP(), __VA_ARGS__); \
 	}
 
 #define W(at) ((struct where){ (at), pc, fp })
@@ -313,9 +313,17 @@ HOW bounds(uintptr_t pc, uintptr_t fp, const struct on_two_types *d, uintptr_t i
 
 HOW mismatch(uintptr_t pc, uintptr_t fp, const struct type_mismatch *d, uintptr_t p)
 {
-	static const char *const what[] = { "load of", "store to", "reference binding to", "member access within",
-					    "member call on", "constructor call on", "downcast of", "downcast of",
-					    "upcast of", "cast to virtual base of", "_Nonnull binding to",
+	static const char *const what[] = { "load of",
+					    "store to",
+					    "reference binding to",
+					    "member access within",
+					    "member call on",
+					    "constructor call on",
+					    "downcast of",
+					    "downcast of",
+					    "upcast of",
+					    "cast to virtual base of",
+					    "_Nonnull binding to",
 					    "dynamic operation on" };
 	const char *doing = d->what < ARRAY_SIZE(what) ? what[d->what] : "use of";
 	uintptr_t align = 1ul << d->log_align;
@@ -387,8 +395,8 @@ HOW nonnull(uintptr_t pc, uintptr_t fp, const struct nonnull_argument *d, const 
 HOW alignment(uintptr_t pc, uintptr_t fp, const struct alignment_assumption *d, uintptr_t p, uintptr_t align,
 	      uintptr_t offset)
 {
-	undefined(W(&d->at), "assumption of %lu byte alignment (offset %lu) for 0x%lx of type %s failed", align, offset, p,
-		  d->type->name);
+	undefined(W(&d->at), "assumption of %lu byte alignment (offset %lu) for 0x%lx of type %s failed", align, offset,
+		  p, d->type->name);
 }
 
 HANDLER(add_overflow, overflow, (const struct on_type *d, uintptr_t a, uintptr_t b), d, a, b, "+")
@@ -405,7 +413,8 @@ HANDLER(load_invalid_value, invalid_value, (const struct on_type *d, uintptr_t v
 HANDLER(implicit_conversion, conversion, (const struct conversion *d, uintptr_t from, uintptr_t to), d, from, to)
 HANDLER(vla_bound_not_positive, vla, (const struct on_type *d, uintptr_t v), d, v)
 HANDLER(invalid_builtin, plain, (const struct builtin *d), &d->at,
-	d->kind == 2 ? "assumption is violated" : "passing zero to a count of leading or trailing zeroes, which is not valid")
+	d->kind == 2 ? "assumption is violated"
+		     : "passing zero to a count of leading or trailing zeroes, which is not valid")
 HANDLER(nonnull_arg, nonnull, (const struct nonnull_argument *d), d, "to never be null")
 HANDLER(nullability_arg, nonnull, (const struct nonnull_argument *d), d, "_Nonnull")
 HANDLER(nonnull_return_v1, plain, (const void *d, const struct location *at), ((void)d, at),
@@ -417,4 +426,5 @@ HANDLER(alignment_assumption, alignment,
 HANDLER(function_type_mismatch, function_type, (const struct on_type *d, uintptr_t p), d, p)
 HANDLER(builtin_unreachable, plain, (const struct location *d), d,
 	"execution reached a point that was said to be unreachable")
-HANDLER(missing_return, plain, (const struct location *d), d, "execution reached the end of a function without a return value")
+HANDLER(missing_return, plain, (const struct location *d), d,
+	"execution reached the end of a function without a return value")

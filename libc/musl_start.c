@@ -49,7 +49,8 @@ static void expect_threads(void)
 }
 
 /* Not before __init_libc() has set the thread pointer: __pthread_self() is no barrier, the compiler may read it early. */
-static void __attribute__((noinline, noreturn)) start_second(const struct libc_start *s, int argc, char **argv, char **envp)
+static void __attribute__((noinline, noreturn))
+start_second(const struct libc_start *s, int argc, char **argv, char **envp)
 {
 	struct pthread *self = __pthread_self();
 

@@ -13,12 +13,12 @@
  * so it tries once more with the lock held exclusively, when no fault is under way. If that fails too the machine is
  * out of memory: it ends with a report, exit status 134.
  *
- * An MMU that does not walk tables (arch_mmu_walks) is filled under the same lock after the entry is there, also if it was there
- * before: the MMU may forget any page at any time, and a permitted access to a resident page is then just filled again.
- * Such a fault is a signal of the host and costs more than clearing a page, and every piece of memory that is not contiguous costs
- * the host a mapping. So the first touch takes up to 16 pages around it in one block of memory, if all of them are
- * untouched: for charged pages as long as there are such blocks (their frames are set aside anyway), for others while memory is
- * plentiful. They are resident and counted as such.
+ * An MMU that does not walk tables (arch_mmu_walks) is filled under the same lock after the entry is there, also if
+ * it was there before: the MMU may forget any page at any time, and a permitted access to a resident page is then
+ * just filled again. Such a fault is a signal of the host and costs more than clearing a page, and every piece of
+ * memory that is not contiguous costs the host a mapping. So the first touch takes up to 16 pages around it in one
+ * block of memory, if all of them are untouched: for charged pages as long as there are such blocks (their frames are
+ * set aside anyway), for others while memory is plentiful. They are resident and counted as such.
  *
  * Contexts: any that may touch application memory, spin locks held or not, interrupts on or off (waiting for the lock
  * answers shootdowns); not interrupt handlers. Never sleeps. The way out does not switch threads: the trap's return
@@ -53,7 +53,7 @@ static inline void resident_add(const struct vma *v, uint64_t pages)
 		;
 }
 
-/* Largest order of an aligned block around the page that lies inside the VMA and has no resident page. `e`: its entry. */
+/* Largest order of an aligned block around the page that is all in the VMA and not resident. `e`: the page's entry. */
 static unsigned around_order(const struct vma *v, uintptr_t va, const uint64_t *e)
 {
 	unsigned order = 0;
@@ -80,7 +80,7 @@ static bool memory_is_plentiful(void)
 	return fs.free - fs.committed > fs.total / 4;
 }
 
-/* Make the page and untouched ones around it resident, if that is to be had at once. `e`: its entry. mm_as.lock held. */
+/* Make the page and untouched ones around it resident, if there is such a block. `e`: its entry. mm_as.lock held. */
 static void block_install(const struct vma *v, uintptr_t va, uint64_t *e)
 {
 	const bool charged = vma_charged(v);

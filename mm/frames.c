@@ -32,6 +32,7 @@
  */
 #include "mm/frames.h"
 
+#include "check/check.h"
 #include "lib/errno.h"
 #include "lib/list.h"
 #include "lib/util.h"
@@ -361,10 +362,18 @@ paddr_t frame_alloc(unsigned order, unsigned flags)
 		counter_return(counter, 1l << order);
 		return FRAME_NONE;
 	}
+	check_memory_give(arch_phys_to_virt(pfn << PAGE_SHIFT), PAGE_SIZE << order);
 	if (flags & FRAME_ZERO)
 		for (uint64_t i = 0; i < 1ul << order; i++)
 			frame_clear(arch_phys_to_virt((pfn + i) << PAGE_SHIFT));
 	return pfn << PAGE_SHIFT;
+}
+
+/* A checked build reports who uses it from now on; the free lists keep their links. */
+static inline void frame_taken(paddr_t pa, unsigned order)
+{
+	check_memory_take((char *)arch_phys_to_virt(pa) + sizeof(struct list),
+			  (PAGE_SIZE << order) - sizeof(struct list));
 }
 
 static inline void check_used(paddr_t pa, unsigned order)
@@ -381,6 +390,7 @@ static void put_single(paddr_t pa)
 	unsigned long flags;
 
 	check_used(pa, 0);
+	frame_taken(pa, 0);
 	flags = arch_irq_save();
 	c = &frames.cache[cpu_id()];
 	uk_spin_lock(&c->lock);
@@ -397,6 +407,7 @@ void frame_free(paddr_t pa, unsigned order)
 
 		UK_CHECK(order <= FRAME_MAX_ORDER);
 		check_used(pa, order);
+		frame_taken(pa, order);
 		uk_spin_lock_irqsave(&frames.lock, flags);
 		buddy_insert_locked(pa >> PAGE_SHIFT, order);
 		uk_spin_unlock_irqrestore(&frames.lock, flags);

@@ -2,16 +2,17 @@
 /*
  * The address space at boot: image, direct map, and what becomes read-only when boot is over.
  *
- * Where the hardware walks tables (arch_mmu_walks), the boot assembly's map the image and the first GiB of the direct map. mm_init() builds the final ones from
- * frames of that GiB: the direct map of all memory with the largest pages there are, never executable; the image by
- * section, text read-execute, constants read-only, the rest read-write and not executable. Nothing else: no identity
- * map, no null page. The 2 MiB of the direct map around the image are mapped by 4 KiB pages, because there the same
- * permissions have to hold in the end: mm_seal() takes write permission from the aliases of text and constants, and
- * from the relocated constants in the image itself. Until then arch_text_write() writes text by way of its alias.
+ * Where the hardware walks tables (arch_mmu_walks), the boot assembly's map the image and the first GiB of the direct
+ * map. mm_init() builds the final ones from frames of that GiB: the direct map of all memory with the largest pages
+ * there are, never executable; the image by section, text read-execute, constants read-only, the rest read-write and
+ * not executable. Nothing else: no identity map, no null page. The 2 MiB of the direct map around the image are
+ * mapped by 4 KiB pages, because there the same permissions have to hold in the end: mm_seal() takes write permission
+ * from the aliases of text and constants, and from the relocated constants in the image itself. Until then
+ * arch_text_write() writes text by way of its alias.
  *
- * Where it does not, the image is a program that the host has loaded, section by section and outside of physical memory, and
- * the direct map and the kernel's addresses are the host's mappings too, among the application's: they get VMAs that nobody can change, and
- * no entries. The root starts empty.
+ * Where it does not, the image is a program that the host has loaded, section by section and outside of physical
+ * memory, and the direct map and the kernel's addresses are the host's mappings too, among the application's: they
+ * get VMAs that nobody can change, and no entries. The root starts empty.
  *
  * mm_init() runs on the boot CPU before there is any other. The others may run during the rest: changes are made
  * under mm_as.lock and shot down. No memory here means the machine is too small for the image: one line, exit 2.

@@ -12,6 +12,7 @@
  * mm_kstack_alloc() gives 0 and undoes; a device that cannot be mapped ends the machine.
  */
 #include "lib/errno.h"
+#include "check/check.h"
 #include "lib/util.h"
 #include "mm/frames.h"
 #include "mm/internal.h"
@@ -87,6 +88,8 @@ uintptr_t mm_kstack_alloc(void)
 	else
 		base = stack_new_locked();
 	uk_spin_unlock_irqrestore(&kva.lock, flags);
+	if (base)
+		check_memory_give((void *)base, MM_KSTACK_SIZE);
 	return base;
 }
 
@@ -96,6 +99,7 @@ void mm_kstack_free(uintptr_t base)
 	unsigned long flags;
 
 	UK_CHECK(base >= ARCH_KVA_BASE && base < ARCH_KVA_END && IS_ALIGNED(base, PAGE_SIZE));
+	check_memory_take(s + 1, MM_KSTACK_SIZE - sizeof(*s));
 	uk_spin_lock_irqsave(&kva.lock, flags);
 	s->next = kva.stacks;
 	kva.stacks = s;

@@ -19,8 +19,8 @@
  * pointer to a table whether or not it is present. Nobody else can see the state between, because all of it happens
  * under the exclusive lock.
  *
- * An MMU that does not walk tables is told: arch_mmu_fill() after entries were made (mm/fault.c), arch_mmu_changed() between (1)
- * and (2) (mm/vma.c), arch_mmu_frame_freed() in (3).
+ * An MMU that does not walk tables is told: arch_mmu_fill() after entries were made (mm/fault.c), arch_mmu_changed()
+ * between (1) and (2) (mm/vma.c), arch_mmu_frame_freed() in (3).
  *
  * A table stays as long as any mapping touches the range that it spans, because the tables of charged pages are built
  * when they are charged: a fault on them needs no memory but the page itself.

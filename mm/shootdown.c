@@ -27,7 +27,8 @@
  * hardware loads speculatively meanwhile are dropped by the same flush. A CPU that is RUNNING -> IDLE while a request
  * for it is on its way answers it from idle.
  *
- * Where one CPU's change is every CPU's (arch_mmu_coherent) there is nothing to shoot down; lock and halting stay the same.
+ * Where one CPU's change is every CPU's (arch_mmu_coherent) there is nothing to shoot down; lock and halting stay the
+ * same.
  *
  * A CPU starts as NEW and owes a flush from its first call to either side of the handshake on. Until it is marked
  * online it gets no IPI: it has run no application code, and its first flush comes after the mark.
@@ -160,8 +161,11 @@ static bool must_answer(unsigned cpu)
 	uint32_t *state = &shoot.cpu[cpu].state;
 	uint32_t s = CPU_IDLE;
 
-	if (__atomic_compare_exchange_n(state, &s, CPU_IDLE_FLUSH, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	if (__atomic_compare_exchange_n(state, &s, CPU_IDLE_FLUSH, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		/* at once: a change point in between, and it could have flushed already */
+		arch_mmu_flush_deferred(cpu);
 		return false;
+	}
 	/* s is what stands there: IDLE has become something else */
 	if (s == CPU_NEW)
 		return __atomic_load_n(&percpu_areas[cpu].online, __ATOMIC_SEQ_CST) != 0;
@@ -201,10 +205,8 @@ void shootdown(const struct pt_flush *f)
 	for (unsigned i = 0; i < cpus; i++) {
 		if (i == me)
 			continue;
-		if (!must_answer(i)) {
-			arch_mmu_flush_deferred(i);
+		if (!must_answer(i))
 			continue;
-		}
 		/* pairs with the acquire in mm_shootdown_ipi() */
 		__atomic_store_n(&shoot.cpu[i].wanted, WANTED_NOW, __ATOMIC_RELEASE);
 		plat_ipi_send(i, PLAT_IPI_SHOOTDOWN);
@@ -245,6 +247,10 @@ void mm_cpu_leave_idle(void)
 void shootdown_init(void)
 {
 	__atomic_store_n(&shoot.cpu[cpu_id()].state, CPU_RUNNING, __ATOMIC_SEQ_CST);
+	/* the others flush when they come */
+	for (unsigned i = 0; i < CONFIG_MAX_CPUS; i++)
+		if (i != cpu_id())
+			arch_mmu_flush_deferred(i);
 }
 
 uint64_t shootdown_ipi_count(void)

@@ -14,9 +14,16 @@
 
 #include <stdint.h>
 
+#include "check/check.h"
 #include "lib/util.h"
 #include "mm/frames.h"
 #include "plat/plat.h"
+
+/* A free object is its link and nothing else. */
+static inline void object_taken(struct slab_cache *c, void *obj)
+{
+	check_memory_take((void **)obj + 1, c->size - sizeof(void *));
+}
 
 static __noinline bool slab_grow_slow(struct slab_cache *c)
 {
@@ -33,6 +40,7 @@ static __noinline bool slab_grow_slow(struct slab_cache *c)
 		*(void **)(page + at) = c->free;
 		c->free = page + at;
 		c->total++;
+		object_taken(c, page + at);
 	}
 	uk_spin_unlock_irqrestore(&c->lock, flags);
 	return true;
@@ -51,8 +59,10 @@ void *slab_alloc(struct slab_cache *c)
 			c->in_use++;
 		}
 		uk_spin_unlock_irqrestore(&c->lock, flags);
-		if (likely(obj))
+		if (likely(obj)) {
+			check_memory_give(obj, c->size);
 			return obj;
+		}
 		if (!slab_grow_slow(c))
 			return NULL;
 	}
@@ -63,6 +73,7 @@ void slab_free(struct slab_cache *c, void *obj)
 	unsigned long flags;
 
 	UK_CHECK(((uintptr_t)obj & (PAGE_SIZE - 1)) % c->size == 0);
+	object_taken(c, obj);
 	uk_spin_lock_irqsave(&c->lock, flags);
 	*(void **)obj = c->free;
 	c->free = obj;

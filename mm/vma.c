@@ -16,8 +16,9 @@
  * tables of a charged range are built with the charge and stay while any VMA touches their span, so a fault needs the
  * one frame and nothing else.
  *
- * An MMU that does not walk tables: the addresses of every VMA are reserved while it exists (arch_mmu_reserve(); a host may have something
- * there of which we know nothing), and what pages lose is told VMA by VMA, never across the holes between them.
+ * An MMU that does not walk tables: the addresses of every VMA are reserved while it exists (arch_mmu_reserve(); a
+ * host may have something there of which we know nothing), and what pages lose is told VMA by VMA, never across the
+ * holes between them.
  *
  * Contexts: thread context, interrupts on, no spin lock held. Out of memory: -ENOMEM and nothing changed (except that
  * MAP_POPULATE stops early, as in Linux).
@@ -26,6 +27,7 @@
  * EXEC is -EACCES; the image can not be unmapped or protected (-EINVAL); MAP_SHARED is private to the one address
  * space there is.
  */
+#include "check/check.h"
 #include "lib/errno.h"
 #include "lib/util.h"
 #include "mm/frames.h"
@@ -222,8 +224,10 @@ static bool range_has_fixed(uintptr_t start, uintptr_t end)
 
 int vma_add_fixed(uintptr_t start, uintptr_t end, unsigned prot)
 {
-	struct vma *v = vma_new(start, end, prot, VMA_FIXED);
+	struct vma *v;
 
+	UK_CHECK(start < end);
+	v = vma_new(start, end, prot, VMA_FIXED);
 	if (!v)
 		return -ENOMEM;
 	tree_insert(v);
@@ -335,6 +339,7 @@ static void unmap_locked(uintptr_t start, uintptr_t end, bool keep_tables)
 		resident_sub(v, resident);
 		if (resident)
 			arch_mmu_changed(v->start, v->end);
+		check_memory_forget(v->start, v->end - v->start);
 		*tail = v;
 		tail = &v->next;
 		v->next = NULL;

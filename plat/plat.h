@@ -76,9 +76,12 @@ void plat_wait_for_interrupt(void);
 enum plat_stream { PLAT_STDOUT, PLAT_STDERR };
 /*
  * Hand over up to len bytes without waiting for the device; returns how many were taken (0: full now, console_event() or a
- * retry after a yield follows). Caller serializes per stream. Any context.
+ * retry after a yield follows), or -errno if the stream takes no more ever (-EPIPE: its reader is gone; -ENOSPC ...). Caller
+ * serializes per stream. Any context.
  */
-size_t plat_console_write(enum plat_stream s, const void *buf, size_t len);
+long plat_console_write(enum plat_stream s, const void *buf, size_t len);
+/* The program is to end because of -EPIPE: where a program can end by a signal, by that. Returns where it cannot. */
+void plat_end_by_broken_pipe(void);
 /* All that was taken has left the device. Waits; boot and exit paths only. */
 void plat_console_drain(void);
 /* Bytes waiting in the receive ring, up to len; 0 if none now. *eof is set once the end of stdin has been read. Caller serializes. */
@@ -103,6 +106,9 @@ void plat_crash(struct trap_frame *f, const char *fmt, ...) __attribute__((noret
  * backtraces of CPUs. Any context.
  */
 void plat_report(const char *what, void (*lines)(void *arg), void *arg) __attribute__((noreturn));
+/* Inside a crash report: where a thread that is not running goes on, and its callers, one line each. */
+struct arch_context;
+void plat_backtrace(const struct arch_context *ctx);
 /* [a] A crash is being reported: checkers stay quiet. */
 extern bool plat_crash_begun;
 /* One line on the control channel, then status 2: wrong boot keys, too little memory. */

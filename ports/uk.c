@@ -11,6 +11,7 @@
  */
 #include "ports/uk.h"
 
+#include "alloc/checked.h"
 #include "lib/util.h"
 #include "ports/heap.h"
 
@@ -102,7 +103,7 @@ static __ssz port_maxalloc(struct uk_alloc *a)
 
 void port_uk_setup(struct uk_alloc *a, const struct tutti_allocator *t, size_t overhead, uk_alloc_addmem_func_t addmem)
 {
-	*port_of(a) = (struct port){ .t = t, .overhead = overhead };
+	*port_of(a) = (struct port){ .t = allocator_checked(t), .overhead = overhead };
 	uk_alloc_fill_malloc(a, port_malloc, port_calloc, port_realloc, port_free, port_posix_memalign, port_memalign,
 			     port_maxalloc, port_availmem, addmem);
 }

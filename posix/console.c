@@ -109,22 +109,21 @@ long console_read(struct iov *to, bool wait)
 	return (long)total;
 }
 
-static void put_all(enum plat_stream s, const char *buf, size_t len)
+/* 0, or what has become of the stream. */
+static long put_all(enum plat_stream s, const char *buf, size_t len)
 {
 	while (len) {
-		size_t n = plat_console_write(s, buf, len);
+		long n = plat_console_write(s, buf, len);
 
-		buf += n;
-		len -= n;
-		if (!n) {
-			size_t once = 0;
-
-			waitq_wait_until(&con.room, (once = plat_console_write(s, buf, len)) != 0,
+		if (!n)
+			waitq_wait_until(&con.room, (n = plat_console_write(s, buf, len)) != 0,
 					 plat_monotonic_ns() + RETRY_NS);
-			buf += once;
-			len -= once;
-		}
+		if (n < 0)
+			return n;
+		buf += n;
+		len -= (size_t)n;
 	}
+	return 0;
 }
 
 long console_write(enum plat_stream s, struct iov *from)
@@ -132,16 +131,20 @@ long console_write(enum plat_stream s, struct iov *from)
 	struct kmutex *m = &con.out[s == PLAT_STDERR];
 	char chunk[CHUNK];
 	size_t total = 0;
-	long n = 0;
+	long n = 0, err = 0;
 
 	kmutex_lock(m);
 	while (from->left) {
 		n = iov_copy_in(from, chunk, sizeof(chunk));
 		if (n < 0)
 			break;
-		put_all(s, chunk, (size_t)n);
+		err = put_all(s, chunk, (size_t)n);
+		if (err)
+			break;
 		total += (size_t)n;
 	}
 	kmutex_unlock(m);
-	return total ? (long)total : n;
+	if (err == -EPIPE)
+		posix_signal_self(SIGPIPE);
+	return total ? (long)total : err ? err : n;
 }

@@ -50,6 +50,8 @@ void posix_thread_free(void *pt);
 bool posix_signal_pending(void);
 /* Put back the mask of rt_sigsuspend() or ppoll() when no handler is going to run. */
 void posix_signal_restore_mask(void);
+/* Send signal `n` to the calling thread; delivered on its way back to application code. */
+void posix_signal_self(int n);
 /* The calling thread takes no more signals; one of the process that it was told of goes to another thread. */
 void posix_signal_thread_ends(void);
 /* CPU time of the process: all threads that are and were. */

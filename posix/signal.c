@@ -211,6 +211,8 @@ static void terminate(int n, struct trap_frame *f)
 		plat_console_drain();
 		plat_crash(f, "signal %d, %s: the program was aborted", n, name);
 	}
+	if (n == SIGPIPE)
+		plat_end_by_broken_pipe();
 	kwarn("the program was ended by signal %d, %s", n, name);
 	posix_exit_group(128 + n);
 }
@@ -409,7 +411,8 @@ void posix_return_from_trap(struct trap_frame *f)
  */
 void posix_syscall_trap(struct trap_frame *f)
 {
-	const long regs[] = { (long)f->rax, (long)f->rdi, (long)f->rsi, (long)f->rdx, (long)f->r10, (long)f->r8, (long)f->r9 };
+	const long regs[] = { (long)f->rax, (long)f->rdi, (long)f->rsi, (long)f->rdx,
+			      (long)f->r10, (long)f->r8,  (long)f->r9 };
 	const uintptr_t after = f->rip;
 	long r = posix_syscall(regs);
 
@@ -541,6 +544,12 @@ static void send_to_thread(struct uk_thread *t, int n)
 	__atomic_fetch_or(&pt->pending, BIT(n), __ATOMIC_SEQ_CST);
 	if (!(load(&pt->mask) & BIT(n)) || (load(&pt->waiting) & BIT(n)))
 		kick(t);
+}
+
+void posix_signal_self(int n)
+{
+	if (current_thread()->posix)
+		send_to_thread(current_thread(), n);
 }
 
 struct pick {

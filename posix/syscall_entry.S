@@ -23,7 +23,7 @@
  * Floating-point state is not saved: at a function call it belongs to nobody, except MXCSR and the x87 control word, which
  * the context switch keeps.
  */
-#include <arch/asm.h>
+#include <arch/asm.inc>
 
 #include "posix/entry_offsets.h"
 

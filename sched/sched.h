@@ -159,5 +159,5 @@ void sched_preempt(void);
 void sched_cpu_online(void) __attribute__((noreturn));
 /* CPUs online now. */
 unsigned sched_online_count(void);
-/* One line per thread with plat_log('C', ..), for the crash report; takes no lock. */
+/* For the crash report: each thread in one line with plat_log('C', ..), and where it waits. Takes no lock. */
 void sched_report(void);

@@ -339,6 +339,9 @@ static void report_thread(const struct uk_thread *t)
 		 s >= 0 && s < (int)ARRAY_SIZE(names) ? names[s] : "?",
 		 __atomic_load_n(&t->on_cpu, __ATOMIC_RELAXED) ? ", running" : "",
 		 __atomic_load_n(&t->last_cpu, __ATOMIC_RELAXED));
+	/* the others are in the backtraces of the CPUs */
+	if (!__atomic_load_n(&t->on_cpu, __ATOMIC_RELAXED))
+		plat_backtrace(&t->ctx);
 }
 
 void sched_report(void)

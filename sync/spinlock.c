@@ -11,7 +11,10 @@
 
 #include <arch/cpu.h>
 
-#define BACKOFF_MAX 64
+#include "config.h"
+
+/* In a replayed run each turn hands on the baton: one is enough. */
+#define BACKOFF_MAX (config_replay ? 1u : 64u)
 
 __noinline void uk_spin_lock_slow(struct uk_spinlock *l)
 {

@@ -13,7 +13,7 @@
  * #DF, NMI and #MC stay where they are: they may hit the lines above at any point.
  */
 #include <arch/boot_abi.h>
-#include <arch/trap_asm.h>
+#include <arch/trap_asm.inc>
 
 	.text
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The image as the loader of a virtual machine left it: in physical memory, mapped by boot.S, so that text can be written by way
- * of the direct map. Early boot, one CPU; no locks, no memory.
+ * The image as the loader of a virtual machine left it: in physical memory, mapped by boot.S, so that text can be
+ * written by way of the direct map. Early boot, one CPU; no locks, no memory.
  */
 #include <arch/image.h>
 
@@ -9,10 +9,11 @@
 #include "lib/util.h"
 
 /*
- * Early tables (boot.S), in bss, below 4 GiB: in use until mm_init() loads its own root. They map the image by section
- * (4 KiB entries; 2 MiB ones where a whole 2 MiB has one permission), the first GiB of physical memory at ARCH_DIRECT_MAP
- * (2 MiB entries, read-write, no execute) and the first page of text at its physical address. CPUs that start later use
- * a small transition root of plat/'s own (low memory), then the root of the boot CPU, so mm/'s root may lie anywhere.
+ * Early tables (boot.S), in bss, below 4 GiB: in use until mm_init() loads its own root. They map the image by
+ * section (4 KiB entries; 2 MiB ones where a whole 2 MiB has one permission), the first GiB of physical memory at
+ * ARCH_DIRECT_MAP (2 MiB entries, read-write, no execute) and the first page of text at its physical address. CPUs
+ * that start later use a small transition root of plat/'s own (low memory), then the root of the boot CPU, so mm/'s
+ * root may lie anywhere.
  */
 #define BOOT_PT_PAGES 13
 extern uint64_t boot_page_tables[BOOT_PT_PAGES][ARCH_PT_ENTRIES]; /* [0] is the root */

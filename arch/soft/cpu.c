@@ -22,8 +22,8 @@ void arch_cpu_init(void)
 
 void arch_cpu_base_only(void)
 {
+	/* vector state stays: the host lets programs use it whatever we say */
 	arch_fsgsbase = false;
-	arch_xstate_setup(0);
 }
 
 void arch_halt_forever(void)

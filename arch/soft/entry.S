@@ -16,7 +16,7 @@
  * common way; the return is to its caller, with all registers.
  */
 #include <arch/boot_abi.h>
-#include <arch/trap_asm.h>
+#include <arch/trap_asm.inc>
 
 #define FRAME_RFLAGS   152
 #define FRAME_VECTOR   120
@@ -32,6 +32,8 @@
 	.endm
 
 	function soft_trap_enter
+	pushq	$2			/* no flag of the program's: NT would make iretq fail */
+	popfq
 	mov	%rsp, %rdi
 	call	arch_trap_dispatch
 	jmp	trap_return

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The image as the host loaded it: an ordinary program, mapped by section. What vm does in page tables is asked of the host here. Text that
- * is patched has pages of its own (tutti.lds), writable or executable but never both; nothing else is executed from them meanwhile.
- * Early boot, one CPU; no locks, no memory.
+ * The image as the host loaded it: an ordinary program, mapped by section. What vm does in page tables is asked of
+ * the host here. Text that is patched has pages of its own (tutti.lds), writable or executable but never both;
+ * nothing else is executed from them meanwhile. Early boot, one CPU; no locks, no memory.
  */
 #include <arch/hostcall.h>
 #include <arch/image.h>

@@ -1,37 +1,44 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The memory management unit of the host platform (arch/paging.h): pages of the memory file, mapped where the tables of mm/ say.
+ * The memory management unit of the host platform (arch/paging.h): pages of the memory file, mapped where the tables
+ * of mm/ say.
  *
- * Addresses. One file plays physical memory; all of it is mapped at ARCH_DIRECT_MAP. Kernel stacks and application mappings lie in two
- * ranges that are reserved at the start (no access, no memory, no limit on commitment touched); a page comes into
- * being there when arch_mmu_fill() maps a piece of the file over the reservation and goes when the reservation is put back.
- * Application mappings outside of them are reserved one by one, never over something that the host has there.
+ * Addresses. One file plays physical memory; all of it is mapped at ARCH_DIRECT_MAP. Kernel stacks and application
+ * mappings lie in two ranges that are reserved at the start (no access, no memory, no limit on commitment touched); a
+ * page comes into being there when arch_mmu_fill() maps a piece of the file over the reservation and goes when the
+ * reservation is put back. Application mappings outside of them are reserved one by one, never over something that
+ * the host has there.
  *
- * What the host maps is a cache of the tables, as a TLB is: any page of it may be dropped at any time, because the fault that
- * follows finds the entry and fills again. That is how the host's limit on mappings (vm.max_map_count, 65530; every
- * change of frame order or permission from one page to the next is a mapping) is not a limit here: when it is reached the whole cache is emptied.
- * Kernel stacks (ARCH_PTE_G) are not part of the cache: they are never dropped.
+ * What the host maps is a cache of the tables, as a TLB is: any page of it may be dropped at any time, because the
+ * fault that follows finds the entry and fills again. That is how the host's limit on mappings (vm.max_map_count,
+ * 65530; every change of frame order or permission from one page to the next is a mapping) is not a limit here: when
+ * it is reached the whole cache is emptied. Kernel stacks (ARCH_PTE_G) are not part of the cache: they are never
+ * dropped.
  *
- * Native model. The host keeps its own TLBs coherent: when arch_mmu_changed() returns, no thread of the process reaches the old page.
- * So a flush is nothing. Concurrency: none of it has a lock; the host's kernel serializes calls on one address space, and
- * mm_as.lock makes sure that a fill (lock shared, entry valid) never meets a change (lock exclusive) of the same page.
+ * Native model. The host keeps its own TLBs coherent: when arch_mmu_changed() returns, no thread of the process
+ * reaches the old page. So a flush is nothing. Concurrency: none of it has a lock; the host's kernel serializes calls
+ * on one address space, and mm_as.lock makes sure that a fill (lock shared, entry valid) never meets a change (lock
+ * exclusive) of the same page.
  *
- * Replay model. All virtual CPUs are coroutines of one host thread and see one address space, so a TLB per CPU is kept as the
- * difference to what everybody sees. Hardware may load a present entry into a TLB at any time, and in the worst case has done
- * so on every CPU: so each page that is filled is in all TLBs (`now`: address -> frame and bits). When mm/ says that entries
- * changed, nothing happens at the host; the page becomes a stale record: the old frame and the set of CPUs whose TLB still has it, which is
- * all that ever ran. A flush takes its CPU out of that set, and only now the old frame disappears from the address space of that
- * CPU, which the baton shows it: arch_mmu_switch_cpu() remaps the pages for whose record the two CPUs differ. A flush
- * of everything drops stale records only: what it drops besides may be loaded again at once. A CPU that has a record of
- * a page keeps it when the page becomes stale once more: a TLB holds one entry per page. STALE_MAX records are kept; the
- * oldest is forgotten, as a TLB of that size would.
+ * Replay model. All virtual CPUs are coroutines of one host thread and see one address space, so a TLB per CPU is
+ * kept as the difference to what everybody sees. Hardware may load a present entry into a TLB at any time, and in the
+ * worst case has done so on every CPU: so each page that is filled is in all TLBs (`now`: address -> frame and bits).
+ * When mm/ says that entries changed, nothing happens at the host; the page becomes a stale record: the old frame and
+ * the set of CPUs whose TLB still has it, which is all that ever ran. A flush takes its CPU out of that set, and only
+ * now the old frame disappears from the address space of that CPU, which the baton shows it: arch_mmu_switch_cpu()
+ * remaps the pages for whose record the two CPUs differ. A flush of everything drops stale records only: what it
+ * drops besides may be loaded again at once. A CPU that has a record of a page keeps it when the page becomes stale
+ * once more: a TLB holds one entry per page. STALE_MAX records are kept; the oldest is forgotten, as a TLB of that
+ * size would.
  *
- * What that finds: a CPU that was not asked to flush reads and writes the old frame; a frame that is freed while a TLB maps it is
- * reported (tutti_upcalls.mmu_violation) at once, whether or not anybody uses it. CPUs that are idle answer no shootdowns and flush
- * when they leave idle (mm/shootdown.c): until then their records do not count, but a fill by such a CPU is reported.
- * Only the holder of the baton is ever in here, so there is no concurrency.
+ * What that finds: a CPU that was not asked to flush reads and writes the old frame; a frame that is freed while a
+ * TLB maps it is reported (tutti_upcalls.mmu_violation) at once, whether or not anybody uses it. CPUs that are idle
+ * answer no shootdowns and flush when they leave idle (mm/shootdown.c): until then their records do not count, but they
+ * lose access to frames that are freed, and a fault of theirs that would be filled is reported. Only the holder of the
+ * baton is ever in here, so there is no concurrency.
  *
- * Memory: the tables of the replay model are mapped from the host once, in proportion to physical memory. Any context.
+ * Memory: the tables of the replay model are mapped from the host once, in proportion to physical memory. Any
+ * context.
  */
 #include <arch/hostcall.h>
 #include <arch/paging.h>
@@ -54,6 +61,7 @@ struct tlb_entry {
 
 struct stale {
 	struct tlb_entry tlb;
+	bool freed;	     /* the frame is somebody else's by now; all of `cpus` owe a flush */
 	struct cpumask cpus; /* who still has it; empty: record is free */
 };
 
@@ -100,12 +108,13 @@ static long host_drop(uintptr_t start, uintptr_t end)
 			HOST_MAP_PRIVATE | HOST_MAP_ANONYMOUS | HOST_MAP_NORESERVE | HOST_MAP_FIXED, -1, 0);
 }
 
-/* Empty the cache. Whole mappings go away, so the limit does not stand against it; a new one may have to wait for that. */
+/* Empty the cache. Removing whole mappings is always possible, replacing them perhaps only after that. */
 static void drop_everything(void)
 {
 	if (host_drop(ARCH_SOFT_RESERVED, ARCH_SOFT_RESERVED_END) >= 0)
 		return;
-	hostcall(HOST_munmap, (long)ARCH_SOFT_RESERVED, (long)(ARCH_SOFT_RESERVED_END - ARCH_SOFT_RESERVED), 0, 0, 0, 0);
+	hostcall(HOST_munmap, (long)ARCH_SOFT_RESERVED, (long)(ARCH_SOFT_RESERVED_END - ARCH_SOFT_RESERVED), 0, 0, 0,
+		 0);
 	host_drop(ARCH_SOFT_RESERVED, ARCH_SOFT_RESERVED_END);
 }
 
@@ -203,7 +212,7 @@ static void show_page(uintptr_t va)
 	const struct tlb_entry *e = s ? &s->tlb : now_at(va);
 
 	/* refused by the host: then it faults, and the fault's fill tells */
-	if (!e->va || show(va, e->entry & ARCH_PTE_ADDR, PAGE_SIZE, e->entry))
+	if (!e->va || (s && s->freed) || show(va, e->entry & ARCH_PTE_ADDR, PAGE_SIZE, e->entry))
 		drop(va, va + PAGE_SIZE);
 }
 
@@ -231,6 +240,7 @@ static void page_becomes_stale(struct tlb_entry *e)
 			show_page(va);
 	}
 	s->tlb = *e;
+	s->freed = false;
 	s->cpus = mmu.ran;
 	for (unsigned i = 0; mmu.stale_count && i < STALE_MAX; i++)
 		if (&mmu.stale[i] != s && mmu.stale[i].tlb.va == e->va)
@@ -332,13 +342,15 @@ void arch_mmu_frame_freed(paddr_t pa, uint64_t len)
 		if (va)
 			tutti_upcalls.mmu_violation("frame is freed while it is mapped", mmu.cpu, va, pa);
 		for (unsigned i = 0; mmu.stale_count && i < STALE_MAX; i++) {
-			const struct stale *s = &mmu.stale[i];
+			struct stale *s = &mmu.stale[i];
 
-			if ((s->tlb.entry & ARCH_PTE_ADDR) != pa)
+			if ((s->tlb.entry & ARCH_PTE_ADDR) != pa || s->freed)
 				continue;
 			cpumask_foreach(cpu, &s->cpus) if (!cpumask_test(&mmu.deferred, (unsigned)cpu))
 				tutti_upcalls.mmu_violation("frame is freed while a TLB has it: a shootdown is missing",
 							    (unsigned)cpu, s->tlb.va, pa);
+			/* not the baton's holder, which has flushed: the next switch shows it */
+			s->freed = true;
 		}
 	}
 }

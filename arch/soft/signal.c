@@ -39,6 +39,7 @@
 #define SIG_FPE	 8
 #define SIG_SEGV 11
 #define SIG_PIPE 13
+#define SIG_XFSZ 25
 #define SIG_SYS	 31
 
 #define SA_SIGINFO  4ul
@@ -46,10 +47,13 @@
 #define SA_ONSTACK  0x08000000ul
 
 #define PR_SET_SYSCALL_USER_DISPATCH 59
+#define AUDIT_ARCH_X86_64	     0xc000003eu
+#define SIG_UNBLOCK		     1
+#define VECTOR_GENERAL_PROTECTION    13
 #define PR_SYS_DISPATCH_ON	     1
 
-#define RED_ZONE     128
-#define HANDLER_ROOM 1024
+#define RED_ZONE      128
+#define HANDLER_ROOM  1024
 #define FLAGS_CLEARED (1ul << 10 | 1ul << 8) /* DF, TF */
 
 /* Linux x86-64: struct kernel_sigaction, stack_t, struct ucontext, struct siginfo as far as they are used. */
@@ -78,6 +82,8 @@ struct host_ucontext {
 struct host_siginfo {
 	int signo, error, code, pad;
 	uintptr_t addr;
+	int syscall;
+	uint32_t arch; /* SIGSYS */
 };
 
 void soft_trap_enter(void);
@@ -91,8 +97,9 @@ static struct {
 	uintptr_t vdso;	       /* [I] */
 	size_t vdso_len;       /* [I] */
 	bool catches_syscalls; /* [I] */
+	unsigned vdso_calls;   /* [boot CPU] system calls that the host's shared object made while it was watched */
 	struct {
-		char *stack;	     /* [I] lowest address */
+		char *stack;	      /* [I] lowest address */
 		uintptr_t fault_addr; /* [c] */
 	} __cacheline cpu[CONFIG_MAX_CPUS];
 } soft;
@@ -140,6 +147,15 @@ struct trap_frame *soft_frame_place(uintptr_t rsp)
 	return (struct trap_frame *)rsp - 1;
 }
 
+/* This handler will not return but report a crash: reads that fault are signals, too. */
+static void prepare_report(void)
+{
+	const uint64_t exceptions = 1ull << (SIG_SEGV - 1) | 1ull << (SIG_BUS - 1) | 1ull << (SIG_SYS - 1);
+
+	percpu_write(irq_off, 1);
+	hostcall(HOST_rt_sigprocmask, SIG_UNBLOCK, (long)&exceptions, 0, sizeof(exceptions), 0, 0);
+}
+
 /* Let the thread go on in soft_trap_enter on a frame of what it was about to do. */
 static void inject(struct host_ucontext *uc, uint64_t vector)
 {
@@ -148,7 +164,7 @@ static void inject(struct host_ucontext *uc, uint64_t vector)
 
 	if (unlikely(!f)) {
 		frame_from_context(&here, uc, vector);
-		arch_irq_disable();
+		prepare_report();
 		arch_trap_stack_overflow(&here);
 	}
 	frame_from_context(f, uc, vector);
@@ -190,19 +206,62 @@ static void on_interrupt(int sig, void *info, void *context)
 		inject(uc, VECTOR_PENDING);
 }
 
+/*
+ * Replay: reading the cycle counter is a general protection fault (PR_SET_TSC). An instruction that faults like that has been
+ * fetched as a whole, so its bytes are there.
+ */
+static bool cycle_counter_read(struct host_ucontext *uc)
+{
+	const uint8_t *p = (const uint8_t *)uc->rip;
+	uint64_t v;
+
+	if (uc->trapno != 13 || p[0] != 0x0f)
+		return false;
+	if (p[1] == 0x31)
+		uc->rip += 2;
+	else if (p[1] == 0x01 && p[2] == 0xf9)
+		uc->rip += 3;
+	else
+		return false;
+	if (uc->rip - (uintptr_t)p == 3)
+		uc->rcx = cpu_id();
+	v = soft_cycle_counter();
+	uc->rax = (uint32_t)v;
+	uc->rdx = v >> 32;
+	return true;
+}
+
+/* Sent by somebody, not by the processor: what it does to any program. Takes effect when the handler returns. */
+static void end_by_signal(int sig)
+{
+	const struct host_sigaction fall_back = { NULL, SA_RESTORER, hostcall_sigreturn, 0 };
+
+	hostcall(HOST_rt_sigaction, sig, (long)&fall_back, 0, sizeof(fall_back.mask), 0, 0);
+	hostcall(HOST_tgkill, hostcall(HOST_getpid, 0, 0, 0, 0, 0, 0), hostcall(HOST_gettid, 0, 0, 0, 0, 0, 0), sig, 0, 0,
+		 0);
+}
+
 static void on_exception(int sig, void *info, void *context)
 {
 	const struct host_siginfo *si = info;
 	struct host_ucontext *uc = context;
 
+	if (config_replay && cycle_counter_read(uc))
+		return;
+
 	if (uc->rip == (uintptr_t)soft_read_word) {
 		uc->rip = (uintptr_t)soft_read_word_failed;
 		return;
 	}
-	if (sig == SIG_BUS) {
+	if (si->code <= 0) {
+		end_by_signal(sig);
+		return;
+	}
+	if (sig == SIG_BUS && uc->trapno == 14) {
 		struct trap_frame f;
 
 		frame_from_context(&f, uc, uc->trapno);
+		prepare_report();
 		soft_bus_error(&f, si->addr);
 	}
 	soft.cpu[cpu_id()].fault_addr = uc->cr2;
@@ -211,14 +270,22 @@ static void on_exception(int sig, void *info, void *context)
 
 static void on_syscall(int sig, void *info, void *context)
 {
+	const struct host_siginfo *si = info;
 	struct host_ucontext *uc = context;
 
-	(void)sig, (void)info;
-	if (uc->rip - soft.vdso < soft.vdso_len)
+	(void)sig;
+	if (uc->rip - soft.vdso < soft.vdso_len) {
+		soft.vdso_calls++;
 		uc->rax = (uint64_t)hostcall((long)uc->rax, (long)uc->rdi, (long)uc->rsi, (long)uc->rdx, (long)uc->r10,
 					     (long)uc->r8, (long)uc->r9);
-	else
+	} else if (si->arch == AUDIT_ARCH_X86_64) {
 		inject(uc, VECTOR_SYSCALL);
+	} else {
+		/* int $0x80: other numbers, other arguments; here it is no system call */
+		uc->rip -= 2;
+		uc->error = 0;
+		inject(uc, VECTOR_GENERAL_PROTECTION);
+	}
 }
 
 static void set_handler(int sig, void (*handler)(int, void *, void *))
@@ -244,23 +311,50 @@ void soft_signals_init(uintptr_t vdso, size_t vdso_len)
 	set_handler(SOFT_SIGNAL_TIMER, on_interrupt);
 	set_handler(SOFT_SIGNAL_IRQ, on_interrupt);
 	hostcall(HOST_rt_sigaction, SIG_PIPE, (long)&ignore, 0, sizeof(ignore.mask), 0, 0);
+	hostcall(HOST_rt_sigaction, SIG_XFSZ, (long)&ignore, 0, sizeof(ignore.mask), 0, 0);
 	hostcall(HOST_rt_sigprocmask, 2, (long)&none, 0, sizeof(none), 0, 0);
+}
+
+/* Valgrind answers its client request RUNNING_ON_VALGRIND (valgrind.h); on a processor these instructions do nothing. */
+static bool on_valgrind(void)
+{
+	const uint64_t request[6] = { 0x1001 };
+	uint64_t yes = 0;
+
+	__asm__ volatile("rolq $3, %%rdi; rolq $13, %%rdi; rolq $61, %%rdi; rolq $51, %%rdi; xchgq %%rbx, %%rbx"
+			 : "+d"(yes)
+			 : "a"(request)
+			 : "cc", "memory");
+	return yes;
 }
 
 int soft_cpu_init(unsigned cpu)
 {
 	struct host_stack stack = { .size = SIGNAL_STACK };
-	long at = hostcall(HOST_mmap, 0, SIGNAL_STACK, HOST_PROT_READ | HOST_PROT_WRITE,
+	const bool valgrind = on_valgrind();
+	/* Callgrind takes a handler for left when the stack pointer jumps upwards: below the boot stack, that is, the image. */
+	const long hint = valgrind ? (long)((cpu + 1) * (PAGE_SIZE + SIGNAL_STACK)) : 0;
+	long at = hostcall(HOST_mmap, hint, PAGE_SIZE + SIGNAL_STACK, HOST_PROT_READ | HOST_PROT_WRITE,
 			   HOST_MAP_PRIVATE | HOST_MAP_ANONYMOUS, -1, 0);
 
 	if (at < 0 && at > -4096)
 		return -ENOMEM;
+	hostcall(HOST_mprotect, at, PAGE_SIZE, HOST_PROT_NONE, 0, 0, 0);
+	at += PAGE_SIZE;
 	soft.cpu[cpu].stack = (char *)at;
 	stack.sp = (char *)at;
 	hostcall(HOST_sigaltstack, (long)&stack, 0, 0, 0, 0, 0);
-	soft.catches_syscalls = hostcall(HOST_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)hostcall_start,
-					 hostcall_end - hostcall_start, 0, 0) == 0;
+	/* Its own system calls would be caught as well, and end it. */
+	if (valgrind)
+		return 0;
+	soft.catches_syscalls = hostcall(HOST_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON,
+					 (long)hostcall_start, hostcall_end - hostcall_start, 0, 0) == 0;
 	return 0;
+}
+
+unsigned soft_vdso_calls(void)
+{
+	return soft.vdso_calls;
 }
 
 bool soft_catches_syscalls(void)

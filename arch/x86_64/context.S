@@ -9,9 +9,9 @@
  * Emulating hypervisors know these instructions where they do not know LDMXCSR and FLDCW.
  *
  * Saved on the stack of the thread that is switched away from, from its rsp upwards:
- *	mxcsr | x87 control word, r15, r14, r13, r12, rbx, rbp, return address
+ *	mxcsr | x87 control word, r15, r14, r13, r12, rbx, rbp, return address (ARCH_CONTEXT_RBP, ARCH_CONTEXT_RIP)
  */
-#include <arch/asm.h>
+#include <arch/asm.inc>
 #include <arch/boot_abi.h>
 
 /* Layout of an FXSAVE image (Intel SDM vol. 1, 10.5.1). */

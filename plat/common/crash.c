@@ -11,6 +11,7 @@
  * in any context, on any stack, with no memory of its own beyond static slots. The tool turns addresses into lines.
  */
 #include <arch/boot_abi.h>
+#include <arch/context.h>
 #include <arch/cpu.h>
 #include <arch/image.h>
 #include <arch/irqflags.h>
@@ -23,9 +24,10 @@
 #include "sync/percpu.h"
 #include "sync/upcall.h"
 
-#define BACKTRACE_MAX 32
-#define STOP_CYCLES   2000000000ull /* well under a second on anything that runs this */
-#define NO_CPU	      UINT32_MAX
+#define BACKTRACE_MAX	     32
+#define THREAD_BACKTRACE_MAX 16		   /* there may be many of them */
+#define STOP_CYCLES	     2000000000ull /* well under a second on anything that runs this */
+#define NO_CPU		     UINT32_MAX
 
 static struct {
 	uint32_t owner;					   /* [a] CPU that reports, NO_CPU: none */
@@ -34,9 +36,9 @@ static struct {
 } crash = { .owner = NO_CPU };
 
 /* One or two frames of a chain may lead from a kernel stack to an application's: only the format is checked. */
-static __cold void backtrace(uint64_t rip, uint64_t rbp)
+static __cold void backtrace_some(uint64_t rip, uint64_t rbp, unsigned frames)
 {
-	for (unsigned i = 0; i < BACKTRACE_MAX && rip; i++) {
+	for (unsigned i = 0; i < frames && rip; i++) {
 		uint64_t next, ret;
 
 		plat_log('C', "    0x%lx", rip);
@@ -45,6 +47,19 @@ static __cold void backtrace(uint64_t rip, uint64_t rbp)
 		rip = ret;
 		rbp = next;
 	}
+}
+
+static __cold void backtrace(uint64_t rip, uint64_t rbp)
+{
+	backtrace_some(rip, rbp, BACKTRACE_MAX);
+}
+
+__cold void plat_backtrace(const struct arch_context *ctx)
+{
+	uint64_t rip, rbp;
+
+	if (arch_safe_read(ctx->rsp + ARCH_CONTEXT_RIP, &rip) && arch_safe_read(ctx->rsp + ARCH_CONTEXT_RBP, &rbp))
+		backtrace_some(rip, rbp, THREAD_BACKTRACE_MAX);
 }
 
 /* Where there is no code (a wild jump, rip 0) nobody has made a frame: the caller's address is on top of the stack. */

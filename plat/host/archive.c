@@ -42,8 +42,8 @@ static void put_header(struct writer *w, const char *name, size_t size)
 	char h[HEADER + 1];
 	const size_t name_size = str_len(name) + 1;
 
-	fmt_snprintf(h, sizeof(h), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0u, 0100444u, 0u, 0u, 1u, 0u,
-		     (unsigned)size, 0u, 0u, 0u, 0u, (unsigned)name_size, 0u);
+	fmt_snprintf(h, sizeof(h), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0u, 0100444u, 0u, 0u,
+		     1u, 0u, (unsigned)size, 0u, 0u, 0u, 0u, (unsigned)name_size, 0u);
 	put(w, h, HEADER);
 	put(w, name, name_size);
 	pad(w);

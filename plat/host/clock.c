@@ -100,7 +100,8 @@ static uintptr_t vdso_function(uintptr_t vdso, const char *name)
 		if (s->type != SHT_DYNSYM)
 			continue;
 		for (uint64_t n = 0; n < s->size / sizeof(*symbols); n++)
-			if (symbols[n].value && str_eq((const char *)vdso + sections[s->link].offset + symbols[n].name, name))
+			if (symbols[n].value &&
+			    str_eq((const char *)vdso + sections[s->link].offset + symbols[n].name, name))
 				return vdso + symbols[n].value;
 	}
 	return 0;
@@ -112,6 +113,9 @@ __cold void host_clock_init(uintptr_t vdso)
 
 	clock.gettime = f ? (long (*)(long, struct host_timespec *))f : gettime_by_call;
 	clock.base = read_clock(CLOCK_MONOTONIC);
+	/* a function that falls back to a system call, which is caught, is slower than the call */
+	if (soft_vdso_calls())
+		clock.gettime = gettime_by_call;
 	clock.real_offset = read_clock(CLOCK_REALTIME);
 }
 
@@ -165,8 +169,8 @@ void host_timer_interrupt(void)
 {
 	const unsigned cpu = cpu_id();
 
-	if (plat_monotonic_ns() >= clock.cpu[cpu].armed)
-		clock.cpu[cpu].armed = NEVER;
+	/* whatever the clock says: a host timer that went off is not set any more */
+	clock.cpu[cpu].armed = NEVER;
 	if (clock.cpu[cpu].want == NEVER)
 		return;
 	if (plat_monotonic_ns() < clock.cpu[cpu].want) {

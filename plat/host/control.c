@@ -14,10 +14,17 @@
 
 static void write_all(int fd, const char *s, size_t len)
 {
+	const struct {
+		int fd;
+		short events, revents;
+	} ready = { fd, 4 /* POLLOUT */, 0 };
+
 	while (len) {
 		long n = hostcall(HOST_write, fd, (long)s, (long)len, 0, 0, 0);
 
-		if (n <= 0 && n != -4 /* EINTR */)
+		if (n == -11 /* EAGAIN */)
+			hostcall(HOST_poll, (long)&ready, 1, -1, 0, 0, 0);
+		else if (n <= 0 && n != -4 /* EINTR */)
 			return;
 		if (n > 0) {
 			s += n;

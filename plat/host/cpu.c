@@ -6,8 +6,8 @@
  * area and its signal stack, and goes up. Threads are never ended: the process is.
  *
  * Interrupts: whoever wants CPU c to look sets bits in its irq_pending and then sends it SOFT_SIGNAL_IRQ, unless it is halted: then
- * it wakes it from the futex. A bit that was set already is on its way: its setter's signal comes after it, and the
- * target takes all bits at once.
+ * it wakes it from the futex. For a bit that was set already no second signal is needed: its setter, with interrupts off, is about to
+ * send one, and the target takes all bits at once.
  *
  * Halting, no lost wake-up: target T: halted = 1; look at irq_pending; sleep while halted is 1. Sender S: set the bit; exchange
  * halted with 0, wake if it was 1. All of them are sequentially consistent read-modify-writes (T's look is a load after one).
@@ -31,6 +31,7 @@
 
 #define FUTEX_WAIT_PRIVATE 128
 #define FUTEX_WAKE_PRIVATE 129
+#define SIG_SETMASK	   2
 
 /* CLONE_VM FS FILES SIGHAND THREAD SYSVSEM PARENT_SETTID */
 #define THREAD_FLAGS 0x00150f00ul
@@ -44,10 +45,10 @@ struct host_cpu {
 } __cacheline;
 
 static struct {
-	unsigned count;			     /* [I] */
-	int pid;			     /* [I] */
+	unsigned count; /* [I] */
+	int pid;	/* [I] */
 	struct host_cpu cpu[CONFIG_MAX_CPUS];
-	uint64_t allowed[HOST_CPUS / 64];    /* [I] host CPUs of this process, for pinning */
+	uint64_t allowed[HOST_CPUS / 64]; /* [I] host CPUs of this process, for pinning */
 } host;
 
 unsigned plat_cpu_count(void)
@@ -86,12 +87,12 @@ void host_interrupt(unsigned cpu, uint32_t bits)
 {
 	struct host_cpu *c = &host.cpu[cpu];
 
-	if ((__atomic_fetch_or(&percpu_areas[cpu].irq_pending, bits, __ATOMIC_SEQ_CST) & bits) == bits)
-		return;
-	/* pairs with plat_wait_for_interrupt() */
+	const bool new = (__atomic_fetch_or(&percpu_areas[cpu].irq_pending, bits, __ATOMIC_SEQ_CST) & bits) != bits;
+
+	/* pairs with plat_wait_for_interrupt(); also for who set the bit and may have lost its core since */
 	if (__atomic_exchange_n(&c->halted, 0, __ATOMIC_SEQ_CST))
 		futex_wake(&c->halted);
-	else if (plat_cpu_arrived(cpu))
+	else if (new && plat_cpu_arrived(cpu))
 		hostcall(HOST_tgkill, host.pid, c->tid, SOFT_SIGNAL_IRQ, 0, 0, 0);
 }
 
@@ -103,7 +104,11 @@ void plat_ipi_send(unsigned cpu, enum plat_ipi kind)
 		[PLAT_IPI_STOP] = SOFT_IRQ_STOP,
 	};
 
+	/* not between the bit and the signal onto a CPU that then waits for this thread */
+	unsigned long flags = arch_irq_save();
+
 	host_interrupt(cpu, bits[kind]);
+	arch_irq_restore(flags);
 }
 
 void soft_wake_self(void)
@@ -134,6 +139,12 @@ void soft_stop(const struct trap_frame *f)
 
 void host_at_end(void)
 {
+}
+
+void host_stop_by_signal(void)
+{
+	__atomic_fetch_or(&percpu_areas[cpu_id()].irq_pending, SOFT_IRQ_STOP, __ATOMIC_SEQ_CST);
+	hostcall(HOST_tgkill, host.pid, host.cpu[cpu_id()].tid, SOFT_SIGNAL_IRQ, 0, 0, 0);
 }
 
 /* ---- start ---- */
@@ -167,8 +178,10 @@ static void arrive(unsigned cpu)
 	if (host_keys.pin)
 		pin(cpu);
 	host_timer_init(cpu, c->tid);
-	/* pairs with the acquire in plat_cpu_arrived() */
-	__atomic_store_n(&c->arrived, 1, __ATOMIC_RELEASE);
+	/* Pairs with the acquire in plat_cpu_arrived(). A crash that does not see it is seen here: both have a full barrier between. */
+	__atomic_exchange_n(&c->arrived, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&plat_crash_begun, __ATOMIC_SEQ_CST))
+		arch_halt_forever();
 }
 
 __cold void host_cpus_init(unsigned count)
@@ -186,19 +199,23 @@ static void cpu_main(void *arg)
 {
 	struct percpu *area = arg;
 	const unsigned cpu = area->idx;
+	const uint64_t none = 0;
 
 	soft_set_percpu(area);
 	if (soft_cpu_init(cpu))
 		plat_boot_error("the host has no memory for the signal stack of CPU %u", cpu);
 	arrive(cpu);
-	/* what was asked for before this CPU could be interrupted */
-	if (__atomic_load_n(&area->irq_pending, __ATOMIC_SEQ_CST) & SOFT_IRQ_STOP)
-		arch_halt_forever();
+	hostcall(HOST_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof(none), 0, 0);
 	tutti_upcalls.cpu_online();
 }
 
 __cold void plat_cpus_start(void)
 {
+	const uint64_t all = ~0ull, none = 0;
+	/* a new thread has this CPU's area and no signal stack until it has its own: no signals before */
+	unsigned long flags = arch_irq_save();
+
+	hostcall(HOST_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, sizeof(all), 0, 0);
 	for (unsigned i = 1; i < host.count; i++) {
 		int tid;
 		long r = hostcall_clone(THREAD_FLAGS, host.cpu[i].kstack_top, &tid, cpu_main, &percpu_areas[i]);
@@ -206,4 +223,6 @@ __cold void plat_cpus_start(void)
 		if (r < 0)
 			plat_boot_error("the host has no thread for CPU %u (error %ld)", i, -r);
 	}
+	hostcall(HOST_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof(none), 0, 0);
+	arch_irq_restore(flags);
 }

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Random numbers from the host. Any thread context. */
+/*
+ * Random numbers from the host's generator, which never runs dry once the host is up; an interrupted call is made again. (In
+ * replayed runs they come from the seed: replay.c.)
+ *
+ * Stateless, no locks, no memory; any thread context.
+ */
 #include <arch/hostcall.h>
 
 #include "plat/host/host.h"

@@ -49,5 +49,9 @@ void host_interrupt(unsigned cpu, uint32_t bits);
 void host_timer_init(unsigned cpu, int tid);
 /* cpu.c or replay.c: the process is about to end, however it came to that; more than once does no harm. Any context. */
 void host_at_end(void);
+/* replay.c: make two words part of the hash of the run. Any context. */
+void host_replay_note(uint64_t a, uint64_t b);
+/* The calling CPU was asked to stop and took the bit itself: let the signal handler see it, which has the registers. */
+void host_stop_by_signal(void);
 /* The interrupts of SOFT_IRQ_TIMER, in interrupt context. */
 void host_timer_interrupt(void);

@@ -14,6 +14,7 @@
 #include <arch/xstate.h>
 
 #include "check/shadow.h"
+#include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/util.h"
 #include "plat/common/common.h"
@@ -21,12 +22,14 @@
 #include "plat/plat.h"
 #include "sync/percpu.h"
 
-#define AT_HWCAP2	   26
-#define AT_SYSINFO_EHDR	   33
-#define HWCAP2_FSGSBASE	   (1ul << 1)
-#define MFD_CLOEXEC	   1
-#define ARCHIVE_AT	   PAGE_SIZE
-#define PT_LOAD		   1
+#define AT_HWCAP2	26
+#define AT_SYSINFO_EHDR 33
+#define HWCAP2_FSGSBASE (1ul << 1)
+#define MFD_CLOEXEC	1
+#define MFD_NOEXEC_SEAL 8
+#define F_DUPFD_CLOEXEC 1030
+#define ARCHIVE_AT	PAGE_SIZE
+#define PT_LOAD		1
 
 extern uint64_t boot_tsc;
 
@@ -56,7 +59,8 @@ size_t host_vdso_size(uintptr_t vdso)
 	size_t end = 0;
 
 	for (unsigned i = 0; vdso && i < e->phnum; i++) {
-		const struct elf_segment *s = (const struct elf_segment *)(vdso + e->phoff + (uint64_t)i * e->phentsize);
+		const struct elf_segment *s =
+			(const struct elf_segment *)(vdso + e->phoff + (uint64_t)i * e->phentsize);
 
 		if (s->type == PT_LOAD)
 			end = MAX(end, s->vaddr + s->memsz);
@@ -78,24 +82,45 @@ static void read_auxiliary_vector(char **env)
 	}
 }
 
+/* Not one of the first three descriptors, which may be closed: what the program prints must not land in its memory. */
+static int memory_file(uint64_t len)
+{
+	long fd = hostcall(HOST_memfd_create, (long)"tutti-memory", MFD_CLOEXEC | MFD_NOEXEC_SEAL, 0, 0, 0, 0), high;
+	long err;
+
+	if (fd == -EINVAL)
+		fd = hostcall(HOST_memfd_create, (long)"tutti-memory", MFD_CLOEXEC, 0, 0, 0, 0);
+	if (fd >= 0 && fd < 3) {
+		high = hostcall(HOST_fcntl, fd, F_DUPFD_CLOEXEC, 3, 0, 0, 0);
+		hostcall(HOST_close, fd, 0, 0, 0, 0, 0);
+		fd = high;
+	}
+	err = fd < 0 ? fd : hostcall(HOST_ftruncate, fd, (long)len, 0, 0, 0, 0);
+	if (err)
+		plat_boot_error("the host gives no memory file of %lu KiB%s (error %ld)", len >> 10,
+				err == -EFBIG ? ": there is a limit on files, ulimit -f" : "", -err);
+	return (int)fd;
+}
+
 static void memory_init(char **argv, char **env)
 {
 	const uint64_t len = host_keys.memory;
-	long fd = hostcall(HOST_memfd_create, (long)"tutti-memory", MFD_CLOEXEC, 0, 0, 0, 0);
 	size_t archive;
 	int err;
 
-	if (fd < 0 || hostcall(HOST_ftruncate, fd, (long)len, 0, 0, 0, 0))
-		plat_boot_error("the host gives no memory file of %lu KiB", len >> 10);
-	err = arch_mmu_init((int)fd, len);
+	err = arch_mmu_init(memory_file(len), len);
+	if (err == -EEXIST)
+		plat_boot_error("the host has put something of its own where tutti's memory belongs (setarch -L?)");
 	if (err)
-		plat_boot_error("the host gives no address space for %lu KiB of memory (error %d; is there a limit, ulimit -v?)",
-				len >> 10, -err);
-	archive = len > 4 * ARCHIVE_AT ? host_archive_build(arch_phys_to_virt(ARCHIVE_AT), len / 2 - ARCHIVE_AT, argv, env,
-							    host_keys.files)
+		plat_boot_error(
+			"the host gives no address space for %lu KiB of memory (error %d; is there a limit, ulimit -v?)",
+			len >> 10, -err);
+	archive = len > 4 * ARCHIVE_AT ? host_archive_build(arch_phys_to_virt(ARCHIVE_AT), len / 2 - ARCHIVE_AT, argv,
+							    env, host_keys.files)
 				       : 0;
 	if (!archive)
-		plat_boot_error("%lu KiB of memory are too little for the arguments and files of the program", len >> 10);
+		plat_boot_error("%lu KiB of memory are too little for the arguments and files of the program",
+				len >> 10);
 	boot.info.initrd = ARCHIVE_AT;
 	boot.info.initrd_len = archive;
 	boot.info.mem[0].base = ALIGN_UP(ARCHIVE_AT + archive, PAGE_SIZE);
@@ -132,10 +157,11 @@ __cold void plat_early_init(void)
 	if (host_keys.problem)
 		plat_boot_error("%s", host_keys.problem);
 	soft_signals_init(boot.vdso, host_vdso_size(boot.vdso));
+	/* before anything else is mapped: the host puts that where it likes */
+	memory_init(argv, env);
 	if (soft_cpu_init(0))
 		plat_boot_error("the host has no memory for a signal stack");
 	host_clock_init(boot.vdso);
-	memory_init(argv, env);
 	control_set_verbose(str_has_word(host_keys.cmdline, "tutti.verbose=1"));
 	control_ready();
 }

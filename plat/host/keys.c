@@ -81,7 +81,8 @@ static void take(const char *word, size_t len)
 
 	if ((v = value_of(word, "tutti.cpus="))) {
 		if (!number(v, CONFIG_MAX_CPUS, &n) || !n)
-			host_keys.problem = "tutti.cpus: a number of CPUs is wanted, at most as many as this kernel is built for";
+			host_keys.problem =
+				"tutti.cpus: a number of CPUs is wanted, at most as many as this kernel is built for";
 		host_keys.cpus = (unsigned)n;
 	} else if ((v = value_of(word, "tutti.memory="))) {
 		if (!number(v, 1ul << 40, &n) || !n)

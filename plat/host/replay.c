@@ -4,7 +4,7 @@
  * goes on where (replay_schedule.c). In place of cpu.c, clock.c and entropy.c.
  *
  * One CPU has the baton: `me`, the one GS belongs to. It may lose it at change points only: every access and
- * atomic operation of instrumented code (replay_points.c), every turn of a spin loop, every halt. Points are numbered from
+ * atomic operation of instrumented code (replay_points.S, replay_atomics.c), every turn of a spin loop, every halt. Points are numbered from
  * the first instruction on. A point costs a decrement of replay_points_left; whatever else there is to do (a
  * switch, a timer, a jump of time, the end of an overlong run) happens at the point where that reaches zero (`target`), and
  * whoever makes something due earlier moves it: retarget(). So point number = target - replay_points_left, at any time.
@@ -97,6 +97,7 @@ static struct {
 } replay = { .target = FAR, .schedule = { .next = REPLAY_NEVER, .jump = REPLAY_NEVER } };
 
 int64_t replay_points_left = FAR;
+uintptr_t replay_site;
 struct replay_context *replay_current = &replay.cpu[0].context;
 
 void soft_trap_enter(void);
@@ -223,7 +224,8 @@ static void note_switch(uint64_t n, unsigned to)
 static int list_char(void)
 {
 	if (replay.list.used == replay.list.len) {
-		long n = hostcall(HOST_read, replay.options.list, (long)replay.list.text, sizeof(replay.list.text), 0, 0, 0);
+		long n = hostcall(HOST_read, replay.options.list, (long)replay.list.text, sizeof(replay.list.text), 0,
+				  0, 0);
 
 		replay.list.used = 0;
 		replay.list.len = n > 0 ? (size_t)n : 0;
@@ -315,6 +317,10 @@ void soft_stop(const struct trap_frame *f)
 	(void)f;
 }
 
+void host_stop_by_signal(void)
+{
+}
+
 void host_timer_interrupt(void)
 {
 	tutti_upcalls.timer();
@@ -369,13 +375,21 @@ static void runnable_cpus(struct cpumask *m)
 	cpumask_foreach(cpu, &replay.halted) if (!percpu_areas[cpu].irq_pending) cpumask_clear(m, (unsigned)cpu);
 }
 
+/* No decisions any more from point `n` on: what leads to a report is instrumented code. */
+static void settle(uint64_t n)
+{
+	set_target(n, n + FAR);
+}
+
 /* Nobody has anything to do: the first timer ends that. */
 static void skip_idle_time(uint64_t n)
 {
 	uint64_t first = first_timer();
 
-	if (first == REPLAY_NEVER)
+	if (first == REPLAY_NEVER) {
+		settle(n);
 		plat_crash(NULL, "deadlock: all CPUs are idle, no timer is set, and nobody will wake them");
+	}
 	replay.time_offset += first - MIN(first, time_at(n));
 	fire_timers(n);
 }
@@ -401,6 +415,11 @@ static void pass_time(unsigned kind, uint64_t n)
 	fire_timers(n);
 }
 
+static bool in_kernel(void)
+{
+	return replay_current->rsp > percpu_read(kstack_base) && replay_current->rsp <= percpu_read(kstack_top);
+}
+
 static void hand_over(unsigned to)
 {
 	replay.cpu[replay.me].fs_base = arch_get_tp();
@@ -415,18 +434,21 @@ struct replay_context *replay_decide(unsigned kind)
 {
 	struct cpumask runnable;
 	uint64_t n, target;
+	uintptr_t site;
 	unsigned to;
 
 	if (unlikely(replay.ended || plat_crash_begun)) {
-		replay_points_left = FAR;
+		settle(point_number());
 		return replay_current;
 	}
 	if (kind == REPLAY_POINT && replay_points_left > 0)
 		return replay_current; /* see the prologue */
 	replay_points_left -= kind != REPLAY_POINT;
 	n = point_number();
-	if (unlikely(n > replay.options.limit))
+	if (unlikely(n > replay.options.limit)) {
+		settle(n);
 		plat_crash(NULL, "no end after %lu change points", replay.options.limit);
+	}
 
 	if (kind == REPLAY_HALT)
 		cpumask_set(&replay.halted, replay.me);
@@ -436,13 +458,14 @@ struct replay_context *replay_decide(unsigned kind)
 		skip_idle_time(n);
 		runnable_cpus(&runnable);
 	}
-	to = replay.running ? replay_choose(&replay.schedule, kind, n, replay.me, &runnable) : replay.me;
+	site = replay.schedule.sites_app && in_kernel() ? 0 : replay_site ? replay_site : replay_current->rip;
+	replay_site = 0;
+	to = replay.running ? replay_choose(&replay.schedule, kind, n, replay.me, &runnable, site) : replay.me;
 	cpumask_clear(&replay.halted, to);
 	if (to != replay.me) {
 		note_switch(n, to);
 		hand_over(to);
 	}
-	set_target(n, n + FAR);
 	target = MIN(replay.schedule.next, replay.schedule.jump);
 	target = MIN(target, point_of(first_timer()));
 	target = MIN(target, replay.options.limit + 1);
@@ -457,7 +480,6 @@ void arch_cpu_relax(void)
 	replay_slow(REPLAY_SPIN);
 }
 
-/* a_spin() of the C library. */
 void tutti_replay_spin(void)
 {
 	replay_slow(REPLAY_SPIN);

@@ -32,6 +32,7 @@
 
 #define REPLAY_NEVER	 UINT64_MAX
 #define REPLAY_DEPTH_MAX 1000u
+#define REPLAY_SITES	 2048u
 
 enum replay_strategy { REPLAY_WALK, REPLAY_PCT };
 
@@ -73,6 +74,14 @@ struct replay_schedule {
 	struct replay_random random;	  /* who and when */
 	struct replay_random jump_random; /* a stream of its own: a listed schedule meets the same jumps */
 	uint64_t mean, jump_mean;
+	/* walk */
+	uint64_t turn_end;   /* when the baton goes on, without a special reason */
+	uint64_t site_share; /* one of so many places is where CPUs stall, 0: none */
+	bool sites_app;	     /* places in the program and its C library only */
+	uint64_t site_salt;
+	uint16_t visits[REPLAY_SITES]; /* of places where CPUs stall, by hash */
+	struct cpumask stalled;
+	uint64_t stall_end[CONFIG_MAX_CPUS];
 	/* pct */
 	int64_t priority[CONFIG_MAX_CPUS];
 	int64_t lowest;
@@ -90,10 +99,11 @@ struct replay_schedule {
 void replay_schedule_init(struct replay_schedule *s, const struct replay_options *o, unsigned cpus, uint64_t n,
 			  replay_list_fn list);
 /*
- * Who goes on from point `n`, where CPU `me` stands because of `kind`: one of `runnable`, which is not empty. `me` is in
- * it unless it halts. Sets s->next.
+ * Who goes on from point `n`, where CPU `me` stands because of `kind`: one of `runnable`, which is not empty. `me` is in it unless it
+ * halts. `site` is the place in the code, 0: one where nobody stalls. Sets s->next.
  */
-unsigned replay_choose(struct replay_schedule *s, unsigned kind, uint64_t n, unsigned me, const struct cpumask *runnable);
+unsigned replay_choose(struct replay_schedule *s, unsigned kind, uint64_t n, unsigned me,
+		       const struct cpumask *runnable, uintptr_t site);
 /* A halted CPU has become runnable while `n` was the last point. Sets s->next. */
 void replay_woken(struct replay_schedule *s, uint64_t n);
 /* The jump at s->jump has been made. */
@@ -109,6 +119,8 @@ struct replay_context {
 
 /* Points that may still be passed without a look at the schedule. */
 extern int64_t replay_points_left;
+/* Whose point it is that replay_slow() is called for, 0: its caller's. */
+extern uintptr_t replay_site;
 /* Where the CPU with the baton leaves its registers. */
 extern struct replay_context *replay_current;
 
@@ -118,9 +130,6 @@ void replay_slow(unsigned kind);
 struct replay_context *replay_decide(unsigned kind);
 extern char replay_stack_top[];
 
-static inline void replay_point(void)
-{
-	if (__builtin_expect(--replay_points_left <= 0, 0))
-		replay_slow(REPLAY_POINT);
-}
+/* One turn of a spin loop of the C library (libc/override/replay/). */
+void tutti_replay_spin(void);
 #endif

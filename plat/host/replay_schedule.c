@@ -8,7 +8,11 @@
  *
  * walk: a random walk. The baton changes after a random number of points, geometrically distributed, to any other
  * runnable CPU. The mean is drawn from the seed: 2 finds windows of a few instructions, 512 finds what needs long undisturbed
- * runs on one side. A CPU that wakes up goes on at once in one case of four.
+ * runs on one side. One turn in LONG_TURN is as many times as long: where CPUs of the same speed would undo each other's work for ever,
+ * one of them gets through. A CPU that wakes up goes on at once in one case of four. And for most seeds there are places where CPUs stall: at
+ * one change point of the code in so many, chosen by its address, mostly in the program and its C library, whoever comes there may
+ * be left behind for a long time while the others go on. That finds a window that is passed once in a long run: places are fewer
+ * than points by far (the idea of DataCollider: Erickson et al., "Effective data-race detection for the kernel", OSDI 2010).
  *
  * pct: priorities with few changes (Burckhardt, Kothari, Musuvathi, Nagarakatte: "A randomized scheduler with probabilistic
  * guarantees of finding bugs", ASPLOS 2010). Each CPU has a random priority, the highest runnable one runs; at `depth` points that
@@ -31,6 +35,9 @@
 
 #define DEFAULT_LIMIT 2000000000ull
 #define BOUND	      30000u
+#define LONG_TURN     64u /* one turn in so many is so many times as long */
+#define STALL_MIN     1024ull
+#define STALL_SIZES   11u /* up to STALL_MIN << 10 */
 #define LIST_BOUND    1000000u
 
 /* What the streams of a seed are for. */
@@ -171,24 +178,86 @@ static unsigned next_in_circle(const struct cpumask *m, unsigned me)
 
 /* ---- walk ---- */
 
-static unsigned choose_walk(struct replay_schedule *s, unsigned kind, uint64_t n, unsigned me, const struct cpumask *runnable)
+/* Points until the baton goes on. */
+static uint64_t turn(struct replay_schedule *s)
 {
-	struct cpumask others = *runnable;
-	unsigned count;
+	uint64_t points = distance(&s->random, s->mean);
 
-	if (kind == REPLAY_POINT && n < s->next)
-		return me;
+	return below(&s->random, LONG_TURN) ? points : points * LONG_TURN;
+}
+
+/* Does a CPU that gets here stall? Likely at a new place, less and less at one that has been seen often. */
+static bool stalls_here(struct replay_schedule *s, uintptr_t site)
+{
+	uint64_t h;
+	uint16_t *visits;
+
+	if (!s->site_share || !site)
+		return false;
+	h = mix(site ^ s->site_salt);
+	if (h % s->site_share)
+		return false;
+	visits = &s->visits[h / s->site_share % REPLAY_SITES];
+	*visits += *visits < UINT16_MAX;
+	return !below(&s->random, 2 + *visits / 4u);
+}
+
+static void stall(struct replay_schedule *s, unsigned cpu, uint64_t n)
+{
+	cpumask_set(&s->stalled, cpu);
+	s->stall_end[cpu] = n + (STALL_MIN << below(&s->random, STALL_SIZES));
+}
+
+/* The stalled CPU of these whose time comes first goes on. */
+static unsigned end_a_stall(struct replay_schedule *s, const struct cpumask *stalled)
+{
+	int first = cpumask_next(stalled, 0);
+
+	cpumask_foreach(cpu, stalled) if (s->stall_end[cpu] < s->stall_end[first]) first = cpu;
+	cpumask_clear(&s->stalled, (unsigned)first);
+	return (unsigned)first;
+}
+
+static unsigned choose_walk(struct replay_schedule *s, unsigned kind, uint64_t n, unsigned me,
+			    const struct cpumask *runnable, uintptr_t site)
+{
+	struct cpumask others = *runnable, waiting = { { 0 } };
+	bool stays = cpumask_test(runnable, me);
+	unsigned count, to;
+
 	cpumask_clear(&others, me);
-	count = cpumask_weight(&others);
-	if (!count) {
+	if (cpumask_empty(&others)) {
+		cpumask_clear_all(&s->stalled);
 		s->next = REPLAY_NEVER;
 		return me;
 	}
-	/* a halted CPU that has been woken meanwhile is one of those that may go on */
-	if (kind == REPLAY_HALT && cpumask_test(runnable, me) && !below(&s->random, count + 1))
+	cpumask_foreach(cpu, &s->stalled)
+	{
+		if (s->stall_end[cpu] <= n) {
+			cpumask_clear(&s->stalled, (unsigned)cpu);
+		} else if (cpumask_test(&others, (unsigned)cpu)) {
+			cpumask_set(&waiting, (unsigned)cpu);
+			cpumask_clear(&others, (unsigned)cpu);
+		}
+	}
+	if (kind == REPLAY_POINT && stalls_here(s, site)) {
+		stall(s, me, n);
+	} else if (kind == REPLAY_POINT && n < s->turn_end) {
+		s->next = s->site_share ? n + 1 : s->turn_end;
 		return me;
-	s->next = n + distance(&s->random, s->mean);
-	return nth(&others, below(&s->random, count));
+	}
+	count = cpumask_weight(&others);
+	if (!count && kind == REPLAY_POINT && !cpumask_test(&s->stalled, me))
+		to = me; /* the others stall */
+	else if (!count)
+		to = end_a_stall(s, &waiting);
+	else if (kind == REPLAY_HALT && stays && !below(&s->random, count + 1))
+		to = me; /* a halted CPU that has been woken meanwhile is one of those that may go on */
+	else
+		to = nth(&others, below(&s->random, count));
+	s->turn_end = n + turn(s);
+	s->next = s->site_share ? n + 1 : s->turn_end;
+	return to;
 }
 
 /* ---- pct ---- */
@@ -221,7 +290,8 @@ static bool change_due(struct replay_schedule *s, uint64_t n)
 	}
 }
 
-static unsigned choose_pct(struct replay_schedule *s, unsigned kind, uint64_t n, unsigned me, const struct cpumask *runnable)
+static unsigned choose_pct(struct replay_schedule *s, unsigned kind, uint64_t n, unsigned me,
+			   const struct cpumask *runnable)
 {
 	struct cpumask others = *runnable;
 	unsigned best = me;
@@ -251,7 +321,8 @@ static void next_entry(struct replay_schedule *s)
 		s->list_point = REPLAY_NEVER;
 }
 
-static unsigned choose_listed(struct replay_schedule *s, unsigned kind, uint64_t n, unsigned me, const struct cpumask *runnable)
+static unsigned choose_listed(struct replay_schedule *s, unsigned kind, uint64_t n, unsigned me,
+			      const struct cpumask *runnable)
 {
 	bool stays = cpumask_test(runnable, me);
 	unsigned to = me;
@@ -283,7 +354,14 @@ void replay_schedule_init(struct replay_schedule *s, const struct replay_options
 {
 	static const unsigned means[] = { 2, 8, 32, 128, 512 };
 	static const unsigned jumps[] = { 1024, 4096, 16384, 65536, 0 };
+	/* a program has some hundred places, the kernel thousands */
+	static const struct {
+		unsigned share;
+		bool app;
+	} sites[] = { { 0, false }, { 0, false }, { 0, false }, { 64, false }, { 512, false },
+		      { 4, true },  { 8, true },  { 16, true }, { 32, true },  { 64, true } };
 	struct replay_random r = replay_random_stream(o->seed, STREAM_PARAMETERS);
+	unsigned kind;
 
 	*s = (struct replay_schedule){ .cpus = cpus, .pct = o->strategy == REPLAY_PCT, .list = list };
 	s->random = replay_random_stream(o->seed, STREAM_SCHEDULE);
@@ -293,6 +371,10 @@ void replay_schedule_init(struct replay_schedule *s, const struct replay_options
 	s->jump_mean = jumps[below(&r, ARRAY_SIZE(jumps))];
 	s->depth = 1 + (unsigned)below(&r, 5);
 	s->steps = 1ull << (12 + below(&r, 9));
+	kind = (unsigned)below(&r, ARRAY_SIZE(sites));
+	s->site_share = sites[kind].share;
+	s->sites_app = sites[kind].app;
+	s->site_salt = replay_random(&r);
 	if (o->depth)
 		s->depth = o->depth;
 	if (o->steps)
@@ -316,13 +398,14 @@ void replay_schedule_init(struct replay_schedule *s, const struct replay_options
 	}
 }
 
-unsigned replay_choose(struct replay_schedule *s, unsigned kind, uint64_t n, unsigned me, const struct cpumask *runnable)
+unsigned replay_choose(struct replay_schedule *s, unsigned kind, uint64_t n, unsigned me,
+		       const struct cpumask *runnable, uintptr_t site)
 {
 	if (s->list)
 		return choose_listed(s, kind, n, me, runnable);
 	if (s->pct)
 		return choose_pct(s, kind, n, me, runnable);
-	return choose_walk(s, kind, n, me, runnable);
+	return choose_walk(s, kind, n, me, runnable, site);
 }
 
 void replay_woken(struct replay_schedule *s, uint64_t n)
@@ -332,10 +415,14 @@ void replay_woken(struct replay_schedule *s, uint64_t n)
 	s->alone = false;
 	if (s->list)
 		s->next = MIN(s->list_point, s->since + LIST_BOUND);
-	else if (s->pct || !(replay_random(&s->random) & 3))
+	else if (s->pct)
 		s->next = n + 1;
-	else if (s->next == REPLAY_NEVER)
-		s->next = n + distance(&s->random, s->mean);
+	else if (!(replay_random(&s->random) & 3))
+		s->next = s->turn_end = n + 1;
+	else if (s->next == REPLAY_NEVER) {
+		s->turn_end = n + turn(s);
+		s->next = s->site_share ? n + 1 : s->turn_end;
+	}
 }
 
 void replay_jumped(struct replay_schedule *s)

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Interrupts of the host platform: one dispatch takes all that is pending on this CPU. Interrupt context; no locks, no memory. */
+/*
+ * Interrupts of the host platform: one dispatch takes all that is pending on this CPU, and what arrives meanwhile, because its bit
+ * is set with interrupts off and nobody would come for it. The bits are taken before they are served, so one that is set again
+ * while it is served is served again.
+ *
+ * Interrupt context, interrupts off; no locks, no memory.
+ */
 #include <arch/boot_abi.h>
 #include <arch/soft.h>
 #include <arch/trap.h>
@@ -27,7 +33,7 @@ void plat_interrupt(unsigned vector)
 		if (bits & SOFT_IRQ_CONSOLE)
 			tutti_upcalls.console_event();
 		if (bits & SOFT_IRQ_STOP)
-			soft_stop(NULL);
+			host_stop_by_signal();
 	}
 }
 

@@ -104,7 +104,7 @@ __cold void console_enable_irq(uint32_t dest)
 	uk_spin_unlock_irqrestore(&con.lock, flags);
 }
 
-size_t plat_console_write(enum plat_stream s, const void *buf, size_t len)
+long plat_console_write(enum plat_stream s, const void *buf, size_t len)
 {
 	struct port *p = &con.port[s];
 	const char *src = buf;
@@ -112,7 +112,7 @@ size_t plat_console_write(enum plat_stream s, const void *buf, size_t len)
 	unsigned long flags;
 
 	if (!p->present)
-		return len;
+		return (long)len;
 	while (done < len && (lsr(p) & LSR_THRE)) {
 		size_t n = MIN(len - done, (size_t)FIFO);
 
@@ -124,7 +124,12 @@ size_t plat_console_write(enum plat_stream s, const void *buf, size_t len)
 		set_ier(p, p->ier | IER_TX);
 		uk_spin_unlock_irqrestore(&con.lock, flags);
 	}
-	return done;
+	return (long)done;
+}
+
+/* There is no reader that could go away. */
+void plat_end_by_broken_pipe(void)
+{
 }
 
 void plat_console_drain(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 machine=microvm,q35
+// test: replay=10 cpus=1,2,4 machine=microvm,q35
 /* Affinity: a thread runs where its set says, at once and until further notice; new threads inherit it; bad sets fail. */
 #include "check.h"
 

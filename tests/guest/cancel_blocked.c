@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4
+// test: replay=10 cpus=1,2,4
 /*
  * pthread_cancel() ends a thread that is blocked in sem_wait, a condition, nanosleep, pause, pthread_join, a timed wait or
  * read; its cleanup handlers run (a condition's with the mutex held), and pthread_join says PTHREAD_CANCELED. Each kind is

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4
+// test: replay=10 cpus=1,2,4
 /* Cancellation disabled is kept for later; asynchronous ends a thread that makes no call; handlers run last first. */
 #include "check.h"
 

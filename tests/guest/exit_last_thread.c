@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 exit=0
+// test: replay=10 cpus=1,2,4 exit=0
 /* main may leave by pthread_exit(): the machine runs on until its last thread ends, and exits 0 (POSIX). */
 #include "check.h"
 

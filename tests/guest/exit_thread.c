@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 machine=microvm,q35 exit=200
+// test: replay=10 cpus=1,2,4 machine=microvm,q35 exit=200
 /* exit() from a thread ends the machine while main and others sleep, spin and compute; buffered output is written. */
 #include "check.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4
+// test: replay=10 cpus=1,2,4
 /*
  * WAKE wakes as many as asked, BITSET those whose bits meet, REQUEUE and CMP_REQUEUE move sleepers to another word, where
  * they are found. Counted by results: a thread is known to sleep when a wake or a move counted it, so main repeats a

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 machine=microvm,q35 timeout=120
+// test: replay=10 cpus=1,2,4 machine=microvm,q35 timeout=120
 /*
  * Everything at once on a few words: waits with and without short time-outs, wakes, requeues both ways. Each waiter that
  * returns 0 took exactly one wake-up: the sum of the wakers' counts must be the sum of the waiters' zeros. Nobody may

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 machine=microvm,q35 sched=preempt,coop
+// test: replay=10 cpus=1,2,4 machine=microvm,q35 sched=preempt,coop
 /*
  * No wake-up is lost: the futex call compares and sleeps in one step. Pairs of threads hand a token to and fro; a
  * three-state lock (Drepper, "Futexes Are Tricky", mutex 2) is fought for by threads that sleep in it; all is counted.

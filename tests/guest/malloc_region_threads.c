@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 alloc=region
+// test: replay=10 cpus=1,2,4 alloc=region
 /* The region allocator, which never frees, under threads: objects do not overlap, are aligned, and keep their bytes. */
 #include "check.h"
 

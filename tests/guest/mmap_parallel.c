@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 machine=microvm,q35 timeout=90
+// test: replay=10 cpus=1,2,4 machine=microvm,q35 timeout=90
 /*
  * The address space under threads: each maps, fills, protects, empties and unmaps areas of its own and checks their bytes,
  * while all fault on one shared area, whose pages must come up once and keep every thread's write.

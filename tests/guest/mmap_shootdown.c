@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=2,4 machine=microvm,q35
+// test: replay=10 cpus=2,4 machine=microvm,q35
 /*
  * When MADV_DONTNEED or munmap returns, no CPU sees the old page any more: a reader on each other CPU keeps the translation
  * of one page alive; main fills the page, has all read it, drops it, has the frame used for something else, and asks again.

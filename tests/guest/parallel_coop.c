@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=2,4 sched=coop
+// test: replay=10 cpus=2,4 sched=coop
 /*
  * Threads run at the same moment on different CPUs. In coop mode a thread keeps its CPU until it blocks or yields; here as
  * many threads as there are CPUs meet by spinning, without one call: that ends only if each has a CPU of its own, which

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=2,4 machine=microvm,q35
+// test: replay=10 cpus=2,4 machine=microvm,q35
 /*
  * Two threads on two CPUs hand a counter to and fro by spinning alone, 10,000 times (1000 with more CPUs than two): by time slices
  * on one CPU that would take minutes. Each sees itself on its CPU all the time; then without pinning, by the scheduler's choice.

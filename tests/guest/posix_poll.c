@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2 stdin=hello
+// test: replay=10 cpus=1,2 stdin=hello
 /*
  * poll, ppoll and select on the standard streams: what is ready is said to be, time-outs are waited for and not cut short,
  * a signal ends them with EINTR whatever SA_RESTART says, and ppoll's mask holds while it waits and no longer. Sleeping and waiting

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 machine=microvm,q35
+// test: replay=10 cpus=1,2,4 machine=microvm,q35
 /*
  * An interrupted thread finds all its registers as they were: general ones, SSE (AVX where there is one), x87, flags and
  * the control words, and the red zone under its stack pointer. More threads than CPUs load values of their own, compute

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 sched=preempt,coop
+// test: replay=10 cpus=1,2,4 sched=preempt,coop
 /* A barrier lets nobody through before all are there, and names exactly one of them, round after round. */
 #include "check.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 sched=preempt,coop
+// test: replay=10 cpus=1,2,4 sched=preempt,coop
 /* Conditions: no signal is lost (a bounded buffer, counted), broadcast wakes all, a timed wait is never early. */
 #include "check.h"
 

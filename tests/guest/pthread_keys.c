@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4
+// test: replay=10 cpus=1,2,4
 /*
  * Thread-specific data: values are per thread, destructors run at a thread's end with the value (and again while they
  * set new ones, PTHREAD_DESTRUCTOR_ITERATIONS times at most), all 128 keys can be had; pthread_once runs once.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 sched=preempt,coop
+// test: replay=10 cpus=1,2,4 sched=preempt,coop
 /* Mutexes exclude, of every type; each type answers misuse as POSIX says; a timed lock waits at least its time. */
 #include "check.h"
 

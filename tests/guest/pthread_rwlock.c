@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 sched=preempt,coop
+// test: replay=10 cpus=1,2,4 sched=preempt,coop
 /* Read-write locks: writers exclude everybody, readers only writers; try and timed forms answer as POSIX says. */
 #include "check.h"
 

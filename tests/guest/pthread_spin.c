@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4
+// test: replay=10 cpus=1,2,4
 /* POSIX spin locks exclude, also with more threads than CPUs (a preempted holder is waited for). */
 #include "check.h"
 

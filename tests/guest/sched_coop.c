@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 sched=coop
+// test: replay=10 cpus=1,2,4 sched=coop
 /*
  * In coop mode a thread keeps its CPU until it blocks or yields: threads on one CPU increment a counter in two steps
  * with a long computation between them, and nobody ever sees it half done, even while timers expire for sleepers.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 sched=preempt
+// test: replay=10 cpus=1,2,4 sched=preempt
 /* Preemption: threads that spin on one CPU without a call all get on; sleepers run in spite of them. */
 #include "check.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 sched=preempt,coop
+// test: replay=10 cpus=1,2,4 sched=preempt,coop
 /* Semaphores: what is posted is taken exactly once; try and timed forms; the timed one is never early. */
 #include "check.h"
 

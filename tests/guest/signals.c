@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4
+// test: replay=10 cpus=1,2,4
 /*
  * Signals: raise and pthread_kill run the handler on the right thread before they return (raise) or make a blocking call
  * return EINTR; masks hold signals back; flags are honoured; a pending signal is seen.

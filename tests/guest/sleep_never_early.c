@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 machine=microvm,q35
+// test: replay=10 cpus=1,2,4 machine=microvm,q35
 /* Sleeps of many lengths, by many threads at once, relative and absolute: each ends, and none ends early. */
 #include "check.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=2,4 sched=preempt,coop
+// test: replay=10 cpus=2,4 sched=preempt,coop
 /*
  * Idle CPUs take work: threads made by one CPU's thread, never pinned, compute side by side, and after a while every CPU
  * has been seen at work. Waves of short threads do the same with nobody spinning when the next wave starts.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4
+// test: replay=10 cpus=1,2,4
 /* Threads are created, joined, detached and identified as POSIX says; their attributes and errno are their own. */
 #include "check.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 mem=256M
+// test: replay=10 cpus=1,2,4 mem=256M
 /* 1000 threads exist at once, each asleep with a stack and values of its own, and all wake; creation fails cleanly past
  * what memory holds (EAGAIN), and works again after that.
  */

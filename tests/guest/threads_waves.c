@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 machine=microvm,q35 timeout=90
+// test: replay=10 cpus=1,2,4 machine=microvm,q35 timeout=90
 /* 10,000 threads, created and joined in waves of 100: each runs once, with its own argument, and nothing is used up. */
 #include "check.h"
 

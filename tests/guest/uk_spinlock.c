@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4 machine=microvm,q35 sched=preempt,coop
+// test: replay=10 cpus=1,2,4 machine=microvm,q35 sched=preempt,coop
 /*
  * uk/spinlock.h: every function and macro. Mutual exclusion between threads on all CPUs through each way to take the
  * lock; results of the trylock forms; what happens to interrupts and to the preemption count in each.

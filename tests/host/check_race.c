@@ -23,9 +23,9 @@
 #include "../../plat/plat.h" /* not the fake: its functions are defined here */
 #include "sync/percpu.h"
 
-#define FOUND	    134
-#define SILENT_STEPS 1000000u
-#define GIVE_UP_S   60
+#define FOUND	     134
+#define SILENT_STEPS 200000u
+#define GIVE_UP_S    60
 
 void __tsan_read1(void *);
 void __tsan_write1(void *);
@@ -129,13 +129,14 @@ static void counter(unsigned me)
 {
 	(void)me;
 	STEPS
-		add_plain();
+	add_plain();
 }
 
 static void locked(unsigned me)
 {
 	(void)me;
-	STEPS {
+	STEPS
+	{
 		lock();
 		add_plain();
 		unlock(__ATOMIC_RELEASE);
@@ -146,7 +147,8 @@ static void marked(unsigned me)
 {
 	uint32_t seen = 0;
 
-	STEPS {
+	STEPS
+	{
 		if (me)
 			__tsan_volatile_write4(&s.counter);
 		else
@@ -160,7 +162,8 @@ static void marked(unsigned me)
 
 static void atomic_against_read(unsigned me)
 {
-	STEPS {
+	STEPS
+	{
 		if (me)
 			__tsan_atomic32_fetch_add(&s.counter, 1, __ATOMIC_SEQ_CST);
 		else
@@ -170,7 +173,8 @@ static void atomic_against_read(unsigned me)
 
 static void volatile_against_write(unsigned me)
 {
-	STEPS {
+	STEPS
+	{
 		if (me)
 			__tsan_volatile_read4(&s.counter);
 		else
@@ -181,7 +185,8 @@ static void volatile_against_write(unsigned me)
 static void readers(unsigned me)
 {
 	(void)me;
-	STEPS {
+	STEPS
+	{
 		__tsan_read4(&s.counter);
 		__tsan_read_range(&s.u, sizeof(s.u));
 		__tsan_atomic32_load(&s.counter, __ATOMIC_SEQ_CST);
@@ -190,7 +195,8 @@ static void readers(unsigned me)
 
 static void neighbours(unsigned me)
 {
-	STEPS {
+	STEPS
+	{
 		__tsan_write1(&s.u.byte[me]);
 		__tsan_write_range(&s.u.bytes[32 + me * 100], 100);
 	}
@@ -198,7 +204,8 @@ static void neighbours(unsigned me)
 
 static void byte_in_word(unsigned me)
 {
-	STEPS {
+	STEPS
+	{
 		if (me)
 			__tsan_write1(&s.u.byte[7]);
 		else
@@ -208,7 +215,8 @@ static void byte_in_word(unsigned me)
 
 static void range_over_lines(unsigned me)
 {
-	STEPS {
+	STEPS
+	{
 		if (me)
 			__tsan_write_range(&s.u, 256);
 		else
@@ -219,7 +227,8 @@ static void range_over_lines(unsigned me)
 /* Nobody tells of these writes. */
 static void by_libc(unsigned me)
 {
-	STEPS {
+	STEPS
+	{
 		if (me)
 			(*(volatile uint32_t *)&s.counter)++;
 		else
@@ -243,7 +252,8 @@ static void __attribute__((noinline)) publish(uint32_t i, int order)
 
 static void message(unsigned me, int order)
 {
-	STEPS {
+	STEPS
+	{
 		if (me) {
 			publish(i + 1, order);
 			while (__tsan_atomic32_load(&s.other, __ATOMIC_ACQUIRE) != i + 1)
@@ -276,7 +286,8 @@ static void message_release(unsigned me)
 static void unlock_relaxed(unsigned me)
 {
 	(void)me;
-	STEPS {
+	STEPS
+	{
 		lock();
 		__tsan_write4(&s.counter);
 		s.counter++;
@@ -347,7 +358,7 @@ int main(void)
 	run("neighbours", neighbours, false, NULL);
 	run("byte in word", byte_in_word, true, "write of 1 byte at ");
 	run("range over lines", range_over_lines, true, "256 bytes");
-	run("by libc", by_libc, true, "not instrumented");
+	run("by libc", by_libc, true, "who changed it was not seen");
 	run("message relaxed", message_relaxed, true, "CPU 1, which nothing makes visible");
 	run("message volatile", message_volatile, true, "CPU 1, which nothing makes visible");
 	run("message release", message_release, false, NULL);

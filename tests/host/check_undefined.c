@@ -232,7 +232,8 @@ static const struct {
 } cases[] = {
 	{ "add", add, "signed integer overflow: 2147483647 + 1 cannot be represented in type 'int'" },
 	{ "subtract", subtract, "signed integer overflow: -2147483648 - 1 cannot" },
-	{ "multiply", multiply, "signed integer overflow: 9223372036854775807 * 2 cannot be represented in type 'long" },
+	{ "multiply", multiply,
+	  "signed integer overflow: 9223372036854775807 * 2 cannot be represented in type 'long" },
 	{ "wide add", wide_add, "signed integer overflow: 0x40000000000000000000000000000000 + 0x4" },
 	{ "negate", negate, "negation of -2147483648 cannot be represented in type 'int'" },
 	{ "divide", divide, "division by zero: 2147483647 / 0" },
@@ -248,7 +249,8 @@ static const struct {
 	{ "bad bool", bad_bool, "load of value 7, which is not a valid value for type" },
 	{ "double to int", float_to_int, "1e+10 is outside the range of representable values of type 'int'" },
 	{ "float to int", float32_to_int, "3e+09 is outside the range" },
-	{ "long double to long", long_double_to_long, "1.5e+20 is outside the range of representable values of type 'long" },
+	{ "long double to long", long_double_to_long,
+	  "1.5e+20 is outside the range of representable values of type 'long" },
 	{ "huge to int", float_huge, "1e+300 is outside" },
 	{ "negative to unsigned", float_negative, "-1.5 is outside the range" },
 	{ "nan to int", float_nan, "" },
@@ -286,8 +288,8 @@ static void run(unsigned i)
 		lines += text[j] == '\n';
 	printf("%-22s %.*s\n", cases[i].name, (int)strcspn(text, "\n"), text);
 	/* what C allows since an overflowing shift of a positive number is only tested in later standards: silent is right */
-	if (!cases[i].said ? WIFSIGNALED(status) :
-			     WIFSIGNALED(status) || WEXITSTATUS(status) != 134 || lines < 3 ||
+	if (!cases[i].said ? WIFSIGNALED(status)
+			   : WIFSIGNALED(status) || WEXITSTATUS(status) != 134 || lines < 3 ||
 				     !strstr(text, cases[i].said) || !strstr(text, "check_undefined.c:")) {
 		printf("%s: status 0x%x, wanted: %s\n%s", cases[i].name, (unsigned)status, cases[i].said, text);
 		exit(1);

@@ -2,8 +2,8 @@
 // host: srcs=mm/frames.c cflags=-Itests/host/fake sanitize=address,undefined,thread
 /*
  * Promises of mm/frames.h: a frame has one owner at a time, blocks are aligned and inside memory, FRAME_ZERO is zero,
- * all that was freed merges again, what is committed can always be had, application allocations stop before it, wrong
- * frees are caught. One thread plays one CPU.
+ * all that was freed merges again, a block can be split into pages, what is committed can always be had, application
+ * allocations stop before it, wrong frees are caught. One thread plays one CPU.
  */
 #include "mm_machine.h"
 
@@ -131,7 +131,7 @@ static paddr_t all[SIZE >> PAGE_SHIFT];
 int main(void)
 {
 	pthread_t t[THREADS];
-	uint64_t total, n = 0;
+	uint64_t total, pair, n = 0;
 	paddr_t pa, big;
 
 	machine_cpus = THREADS;
@@ -160,6 +160,21 @@ int main(void)
 	fake_percpu.preempt_count = 0;
 	fake_irqs_off = 0;
 
+	/* a block becomes its pages, each with an end of its own, charged or not */
+	REQUIRE(frame_commit(8) == 0);
+	pa = frame_alloc(3, FRAME_CHARGED | FRAME_TRY);
+	REQUIRE(pa != FRAME_NONE && stats().committed == 0 && stats().free == total - 8);
+	REQUIRE(CRASHES(frame_split(pa, 2)) && CRASHES(frame_split(pa + PAGE_SIZE, 3)));
+	frame_split(pa, 3);
+	REQUIRE(CRASHES(frame_free(pa, 3)) && CRASHES(frame_split(pa, 3)));
+	for (unsigned i = 0; i < 8; i++)
+		(i & 1 ? frame_free_charged(pa + i * PAGE_SIZE) : frame_free(pa + i * PAGE_SIZE, 0));
+	REQUIRE(stats().committed == 4 && stats().free == total);
+	frame_uncommit(4);
+	REQUIRE(CRASHES(frame_free(pa, 0)));
+	fake_percpu.preempt_count = 0;
+	fake_irqs_off = 0;
+
 	for (uintptr_t i = 0; i < THREADS; i++)
 		pthread_create(&t[i], NULL, churn, (void *)i);
 	for (unsigned i = 0; i < THREADS; i++)
@@ -184,6 +199,15 @@ int main(void)
 		all[n++] = pa;
 	}
 	REQUIRE(stats().free == 0 && n + THREADS * 1000 == total);
+	/* what a block could be made of lies in a CPU's cache: FRAME_TRY leaves it there */
+	pair = 0;
+	while (all[pair] & PAGE_SIZE || all[pair + 1] != all[pair] + PAGE_SIZE)
+		REQUIRE(++pair + 1 < n);
+	frame_free(all[pair], 0);
+	frame_free(all[pair + 1], 0);
+	REQUIRE(frame_alloc(1, FRAME_PT | FRAME_TRY) == FRAME_NONE && stats().free == 2);
+	REQUIRE(frame_alloc(1, FRAME_PT) == all[pair]);
+	frame_split(all[pair], 1);
 	for (unsigned i = 0; i < THREADS; i++)
 		for (unsigned k = 0; k < 1000; k++)
 			frame_free_charged(shares[i][k]);

@@ -3,10 +3,11 @@
 /*
  * mm/ on the MMU of the host platform (arch/soft, native model), with real accesses to real mappings.
  *
- * Promises: what is mapped can be used as its protection says and no more, with its own contents or zeroes, by several threads at
- * once; what is unmapped or dropped faults at once; hints outside the reserved range are honoured unless the host has something
- * there, which is never touched; the host's limit on mappings is no limit; one touch makes a block resident and all counters
- * say so; in the end every frame is back. A host that refuses addresses gives one error and leaves nothing behind.
+ * Promises: what is mapped can be used as its protection says and no more, with its own contents or zeroes, by
+ * several threads at once; what is unmapped or dropped faults at once; hints outside the reserved range are honoured
+ * unless the host has something there, which is never touched; the host's limit on mappings is no limit; one touch
+ * makes a block resident and all counters say so; in the end every frame is back. A host that refuses addresses gives
+ * one error and leaves nothing behind.
  */
 #include "mm_soft_machine.h"
 

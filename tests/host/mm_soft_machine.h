@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Real memory for the tests of mm/ on arch/soft: the program's own accesses, its own SIGSEGV, the host's own page tables.
- * Include first: it asks for features of the C library.
+ * Real memory for the tests of mm/ on arch/soft: the program's own accesses, its own SIGSEGV, the host's own page
+ * tables. Include first: it asks for features of the C library.
  */
 #pragma once
 

@@ -241,6 +241,12 @@ void plat_log(char level, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Stacks are the host's: gdb shows them. */
+void plat_backtrace(const struct arch_context *ctx)
+{
+	(void)ctx;
+}
+
 void plat_crash(struct trap_frame *f, const char *fmt, ...)
 {
 	va_list ap;

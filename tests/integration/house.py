@@ -31,7 +31,7 @@ def test_options(t):
 
 def copied(t):
     """A copy of what check-deps reads, to plant faults in."""
-    for name in ("mk", "tools", "include", "apps", "lib", "sync", "arch", "plat", "mm", "sched", "alloc", "posix", "libc",
+    for name in ("mk", "tools", "include", "apps", "lib", "sync", "arch", "plat", "check", "mm", "sched", "alloc", "posix", "libc",
                  "ports", "init"):
         shutil.copytree(os.path.join(t.root, name), os.path.join(t.tmp, name), ignore=shutil.ignore_patterns("__pycache__"))
     return os.path.join(t.tmp, "tools", "tuttilib", "checkdeps.py")

@@ -53,3 +53,16 @@ def test_missing_package(t):
     assert outcome.status == 2 and len(lines) == 1 and lines[0].startswith("tutti: "), outcome
     for package in ("gcc", "make", "qemu-system-x86"):
         assert package in lines[0], outcome
+
+
+def test_host_needs_no_qemu(t):
+    """What --plat host asks of the computer is a compiler and make; nothing of QEMU is demanded where there is none."""
+    bare = os.path.join(t.tmp, "bare")
+    os.mkdir(bare)
+    for name in ("python3", "sh", "id", "gcc", "objcopy", "make", "patch"):
+        os.symlink(shutil.which(name), os.path.join(bare, name))
+    script = os.path.join(t.root, "tools", "tuttilib", "setup.py")
+    outcome = t.command([sys.executable, script, "--check", "build"], env={"PATH": bare})
+    assert outcome.status == 0 or "qemu" not in outcome.lines()[0], outcome
+    outcome = t.command([sys.executable, script, "--check", "run"], env={"PATH": bare}, check=2)
+    assert "qemu-system-x86" in outcome.lines()[0], outcome

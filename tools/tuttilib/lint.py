@@ -12,7 +12,7 @@
     headers    each header compiles alone
     gcc        every source with -Werror, in each configuration
     clang      the same with clang (14, and 19 where installed), with -Wthread-safety where capabilities are annotated
-    programs   applications and guest tests, gcc with -Wall -Wextra -Werror
+    programs   applications and guest tests, gcc with -Wall -Wextra -Werror; planted bugs with and without
 
     analyze    clang's static analyzer; only by name: it does not know our invariants, so not all it says is a fault
 
@@ -273,14 +273,16 @@ def check_analyze(commands):
 def check_programs():
     with open("build/default/link.json", encoding="utf-8") as f:
         link = json.load(f)
-    paths = [p for p in files(".c", dirs=("apps", "tests/guest", "examples"))]
+    jobs = [(path, []) for path in files(".c", dirs=("apps", "tests/guest", "tests/planted", "examples"))]
+    jobs += [(path, ["-DFIXED"]) for path in files(".c", dirs=("tests/planted",))]
     flags = [f for f in link["cflags"] if f != "-g"]
 
-    def one(path):
+    def one(job):
+        path, more = job
         said = testrun.directive(path, "test") or {}
-        more = [word for value in said.get("cflags", ()) for word in testrun.words_of(value)]
+        more = more + [word for value in said.get("cflags", ()) for word in testrun.words_of(value)]
         return compiler_output(*run([link["cc"], *flags, *more, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", path]))
-    return parallel(one, paths)
+    return parallel(one, jobs)
 
 
 CHECKS = {

@@ -21,7 +21,7 @@ from .options import Option
 
 OPTIONS = [
     Option("--replay", "value", "SEED", "host: draw the schedule from this number"),
-    Option("--strategy", "value", "NAME", "replay: walk (default), or pct: priorities"),
+    Option("--strategy", "value", "NAME", "replay: walk, or pct: priorities (even seeds walk)"),
     Option("--depth", "value", "D", "replay: changes of priority with pct"),
     Option("--shrink", "flag", "", "replay: if it fails, look for the fewest switches that do"),
     Option("--shrink-time", "value", "S", "replay: for at most S seconds (60)"),
@@ -96,6 +96,8 @@ def run(launch, words):
     result = launch.run(first_schedule(opts), stdin, watcher=launch.reporter())
     from .run import tell
     status = tell(result, opts.verbose)
+    if result.boot_errors:
+        return status
     line = summary(opts.replay, result)
     if status:
         line += "; again: ./tutti run " + " ".join(shlex.quote(word) for word in words)
@@ -158,6 +160,8 @@ def shrink(launch, words, first, stdin):
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "%s-%d.switches" % (launch.name, seed))
     say("shrunk from %d switches to %d (%s; %d runs, %.0f s):" % (len(first.switches), len(best), done, runs, time.monotonic() - start))
+    if not best:
+        say("  none: the switches that a CPU has to make when it waits are enough")
     for point, cpu in best:
         say("  at point %d CPU %d goes on" % (point, cpu))
     head = "# The switches of %s that fail as seed %d does.\n# seed %d\n" % (launch.name, seed, seed)

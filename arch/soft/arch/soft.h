@@ -28,6 +28,8 @@ void soft_signals_init(uintptr_t vdso, size_t vdso_len);
 int soft_cpu_init(unsigned cpu);
 /* Are `syscall` instructions of programs caught? Valid after soft_cpu_init(0). */
 bool soft_catches_syscalls(void);
+/* How often the host's shared object has made a system call of its own so far: each costs a signal. Boot CPU. */
+unsigned soft_vdso_calls(void);
 
 /*
  * Where the frame of an interrupt of the calling CPU belongs that comes with the stack pointer `rsp` (the rule of arch/trap.h). NULL: its
@@ -43,5 +45,7 @@ void soft_set_percpu(void *area);
 void soft_stop(const struct trap_frame *f);
 /* From the signal handler: the timer of this CPU went off / something is pending: if the CPU is about to halt it must not. */
 void soft_wake_self(void);
+/* Replay: what the cycle counter of programs shows. Any context. */
+uint64_t soft_cycle_counter(void);
 /* SIGBUS: the host has no memory behind a page. */
 void soft_bus_error(const struct trap_frame *f, uintptr_t addr) __attribute__((noreturn));

@@ -40,8 +40,8 @@
 #define VECTOR_SPURIOUS	  0x3f
 #define VECTOR_COUNT	  0x40
 /* Not the processor's: what is pending on a CPU of the host platform, and a `syscall` instruction of the program. */
-#define VECTOR_PENDING	  0x41
-#define VECTOR_SYSCALL	  0x80
+#define VECTOR_PENDING 0x41
+#define VECTOR_SYSCALL 0x80
 
 /* Interrupt stacks: numbers in the TSS, and the parts of one 16 KiB block per CPU. */
 #define IST_DOUBLE_FAULT  1

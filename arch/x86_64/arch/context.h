@@ -16,6 +16,10 @@ struct arch_context {
 	uintptr_t fs_base;
 };
 
+/* Above rsp of a context that is not running: its frame pointer and where it goes on. For backtraces. */
+#define ARCH_CONTEXT_RBP 48
+#define ARCH_CONTEXT_RIP 56
+
 /*
  * Switch stacks: store the running context in *prev, resume *next. Returns in prev's thread when it is switched to again,
  * with the value that the switcher passed as `arg` (so the resumed side learns who ran before it).

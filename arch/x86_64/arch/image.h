@@ -22,8 +22,8 @@ extern char __build_id_start[], __build_id_end[];
 extern char __init_array_start[], __init_array_end[], __fini_array_start[], __fini_array_end[];
 
 /*
- * vm only: where the loader puts the first byte, and the physical address of anything inside the image. On the host the image is a
- * program that the host loaded; it lies outside of physical memory.
+ * vm only: where the loader puts the first byte, and the physical address of anything inside the image. On the host
+ * the image is a program that the host loaded; it lies outside of physical memory.
  */
 #define ARCH_IMAGE_PHYS 0x100000ul
 
@@ -45,17 +45,17 @@ struct arch_range {
 
 /* ---- image.c of ring0 and soft ---- */
 /*
- * What only the early boot uses of the image: nothing refers to it once mm_init() has loaded its own tables, and the pages are
- * memory like any other then. Empty on the host.
+ * What only the early boot uses of the image: nothing refers to it once mm_init() has loaded its own tables, and the
+ * pages are memory like any other then. Empty on the host.
  */
 struct arch_range arch_image_early_tables(void);
 /*
- * From now on [start, end) of the image can only be read, or not even that. 0 or -errno. Only where no tables map the image
- * (arch_mmu_walks): there it is mm/'s part.
+ * From now on [start, end) of the image can only be read, or not even that. 0 or -errno. Only where no tables map the
+ * image (arch_mmu_walks): there it is mm/'s part.
  */
 int arch_image_protect(uintptr_t start, uintptr_t end, bool readable);
 /*
- * Change code of the image inside [__text_patch_start, __text_patch_end): before mm_seal(), by the only CPU, which executes a serializing
- * instruction before it runs what it wrote. 0 or -errno.
+ * Change code of the image inside [__text_patch_start, __text_patch_end): before mm_seal(), by the only CPU, which
+ * executes a serializing instruction before it runs what it wrote. 0 or -errno.
  */
 int arch_text_write(void *text, const void *bytes, size_t len);

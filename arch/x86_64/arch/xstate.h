@@ -17,7 +17,6 @@ extern bool arch_has_xsave;
 /* Of the components enabled in XCR0, save those that are wanted; 0: there is no XSAVE. Before the first thread is made. */
 void arch_xstate_setup(uint64_t xcr0);
 
-
 /* Bytes that a block needs; it must be 64-byte aligned. Constant after boot. */
 uint32_t arch_xstate_size(void);
 void arch_xstate_save(void *area);
