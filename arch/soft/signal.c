@@ -237,8 +237,8 @@ static void end_by_signal(int sig)
 	const struct host_sigaction fall_back = { NULL, SA_RESTORER, hostcall_sigreturn, 0 };
 
 	hostcall(HOST_rt_sigaction, sig, (long)&fall_back, 0, sizeof(fall_back.mask), 0, 0);
-	hostcall(HOST_tgkill, hostcall(HOST_getpid, 0, 0, 0, 0, 0, 0), hostcall(HOST_gettid, 0, 0, 0, 0, 0, 0), sig, 0, 0,
-		 0);
+	hostcall(HOST_tgkill, hostcall(HOST_getpid, 0, 0, 0, 0, 0, 0), hostcall(HOST_gettid, 0, 0, 0, 0, 0, 0), sig, 0,
+		 0, 0);
 }
 
 static void on_exception(int sig, void *info, void *context)

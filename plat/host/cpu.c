@@ -92,7 +92,7 @@ void host_interrupt(unsigned cpu, uint32_t bits)
 	/* pairs with plat_wait_for_interrupt(); also for who set the bit and may have lost its core since */
 	if (__atomic_exchange_n(&c->halted, 0, __ATOMIC_SEQ_CST))
 		futex_wake(&c->halted);
-	else if (new && plat_cpu_arrived(cpu))
+	else if (new &&plat_cpu_arrived(cpu))
 		hostcall(HOST_tgkill, host.pid, c->tid, SOFT_SIGNAL_IRQ, 0, 0, 0);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: replay=10 cpus=2,4 mem=32M alloc=buddy,mallocng,mimalloc
+// test: replay=4 cpus=2,4 mem=32M alloc=buddy,mallocng,mimalloc
 /* All threads run out of memory at once, free what they have and go on, several times; nobody's objects suffer. */
 #include "check.h"
 

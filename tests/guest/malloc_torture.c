@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: replay=10 cpus=1,2,4 machine=microvm,q35 alloc=buddy,mallocng,mimalloc timeout=120
+// test: replay=6 cpus=1,2,4 machine=microvm,q35 alloc=buddy,mallocng,mimalloc timeout=120
 /*
  * Threads allocate, resize and free at random, by every entry, objects of any size and alignment, through one table of
  * slots: an object is taken out by whichever thread comes by, so that most are freed by another thread than the one that

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: replay=10 cpus=1,2,4
+// test: replay=6 cpus=1,2,4
 /* Thread-local variables of different alignments in one image, in an order that leaves gaps. */
 #include "tls_check.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: replay=10 cpus=1,2,4 alloc=mimalloc,mallocng,buddy,region mem=192M timeout=120 cflags=-fno-builtin,-I{root},-I{root}/arch/x86_64,-I{build}/gen
+// test: replay=4 cpus=1,2,4 alloc=mimalloc,mallocng,buddy,region mem=192M timeout=120 cflags=-fno-builtin,-I{root},-I{root}/arch/x86_64,-I{build}/gen
 /*
  * uk/alloc.h on the allocator chosen at boot, and the malloc family on the same: every function's documented meaning,
  * errors, sizes that overflow, statistics, queries, added memory; out of memory is NULL and ENOMEM and the machine

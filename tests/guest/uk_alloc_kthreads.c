@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: replay=10 cpus=1,2,4 alloc=mimalloc,mallocng,buddy,region mem=256M sched=preempt,coop timeout=120 cflags=-I{root},-I{root}/arch/x86_64,-I{build}/gen
+// test: replay=6 cpus=1,2,4 alloc=mimalloc,mallocng,buddy,region mem=256M sched=preempt,coop timeout=120 cflags=-I{root},-I{root}/arch/x86_64,-I{build}/gen
 /*
  * The chosen allocator from two kernel threads with no pthread alive (libc never counted a second thread), each
  * freeing what the other allocated; then generations of such threads, so that the memory of ended ones must have found

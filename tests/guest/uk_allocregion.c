@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: replay=10 cpus=1,2,4 mem=512M cflags=-I{root},-I{root}/arch/x86_64,-I{build}/gen
+// test: replay=4 cpus=1,2,4 mem=512M cflags=-I{root},-I{root}/arch/x86_64,-I{build}/gen
 /* uk/allocregion.h in the machine: every function, by the host test's own program. */
 #define TUTTI_GUEST
 #include "../host/alloc_region.c"

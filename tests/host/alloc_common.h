@@ -68,7 +68,7 @@ static inline void torture_all(struct uk_alloc *a, unsigned threads, unsigned lo
 	for (unsigned i = 0; i < threads; i++)
 		CHECK(!pthread_join(tt[i].thread, NULL));
 	torture_end(&t);
-	CHECK(t.done == threads * ops);
+	CHECK(t.done == threads * torture_ops(ops));
 	printf("%lu operations, %lu refused\n", t.done, t.refused);
 }
 

@@ -306,9 +306,9 @@ static void walk_changes_as_often_as_it_says(void)
 	static struct sim m;
 	unsigned means = 0;
 
-	for (uint64_t seed = 0; seed < 200; seed++) {
+	for (uint64_t seed = 0; seed < 60; seed++) {
 		struct replay_options o = seeded(seed, ",strategy=walk");
-		uint64_t points = 2000000, expected;
+		uint64_t points = 1000000, expected;
 
 		REQUIRE(!run(&m, &o, CPUS, busy, false, 1000 + points));
 		for (unsigned i = 0; i < CPUS; i++)

@@ -17,7 +17,7 @@
 #define MESSAGES 4000000 /* it is found within the first tenth, but for rare runs */
 #endif
 
-enum { SLOTS = 64 };
+enum { SLOTS = 1024 };
 
 static struct slot {
 	_Atomic uint32_t number; /* of the message in it; the reader sets it back to 0 */

@@ -236,10 +236,20 @@ def check_gcc(commands):
 
 
 def clang_words(compiler):
-    """A function that turns make's gcc command into the same for this clang, whose freestanding headers are its own."""
+    """A function that turns make's gcc command into the same for this clang, whose freestanding headers are its own. It looks
+    at the code without instrumentation, which clang spells otherwise."""
     gcc_include = run(["gcc", "-print-file-name=include"])[1].strip()
     own = os.path.join(run([compiler, "-print-resource-dir"])[1].strip(), "include")
-    return lambda command: [compiler, *(own if w == gcc_include else w for w in shlex.split(command)[1:])]
+
+    def convert(command):
+        words, rest = [compiler], iter(shlex.split(command)[1:])
+        for word in rest:
+            if word == "--param":
+                next(rest)
+            elif not word.startswith(("-fsanitize", "-fasan-", "-fno-sanitize", "-Wno-tsan")):
+                words.append(own if word == gcc_include else word)
+        return words
+    return convert
 
 
 def check_clang(commands):

@@ -11,7 +11,7 @@
                          expect-stderr is looked for in standard error and in the kernel's messages, symbols included.
                          Each runs as a machine and as a Linux process (which has no `machine`), unless `plat` names one.
                          `check` makes it a checked build, on host. `replay=N` adds N replayed runs: the combinations take
-                         turns, even seeds walk at random, odd ones use priorities.
+                         turns, even seeds walk at random, odd ones use priorities; the macro CHECK_REPLAY is defined.
   tests/planted/*.c      the same, for programs with a bug in them, which a checker has to find:
                              // test: check=race expect-report=REGEX            in every one of 10 runs
                              // test: replay=N seed=S expect-report=REGEX exit=N  within N seeds; and with seed S, 10 times of 10
@@ -688,9 +688,9 @@ class Runner:
                     kern = images.kernel(config, plat=plat, check=check, plant=plant)
                     more = [os.path.join(images.ROOT, name) for value in found.get("srcs", []) for name in value.replace(",", " ").split()]
                     flags = [word for value in found.get("cflags", []) for word in words_of(value, kern.folder)]
+                    flags += ["-DFIXED"] * fixed + ["-DCHECK_REPLAY"] * (check == "replay")
                     stem = os.path.splitext(os.path.basename(path))[0]
-                    program = images.Program(stem, [path] + more, flags + ["-DFIXED"] * fixed, folder=os.path.join(
-                        "tests", folder, stem + "-fixed" * fixed))
+                    program = images.Program(stem, [path] + more, flags, folder=os.path.join("tests", folder, stem + "-fixed" * fixed))
                     self.images[key] = images.build(program, kern, tool=capture)
                 except (Failed, Failure) as error:
                     self.images[key] = error
