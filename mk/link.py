@@ -22,7 +22,9 @@ def main():
                                  stdout=subprocess.PIPE).stdout.strip()
     out = {
         "cc": cc,
+        # no path of this tree in an image: a replayed run is the same in another clone
         "cflags": shlex.split(cflags) + [
+            f"-ffile-prefix-map={os.getcwd()}/=",
             "-nostdinc", "-isystem", f"{build}/musl/include", "-isystem", gcc_include,
             # after all others: what include/uk/ and include/tutti/ include of the kernel's own
             "-idirafter", os.path.abspath("include"), "-idirafter", os.path.abspath("."),

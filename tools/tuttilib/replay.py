@@ -100,11 +100,24 @@ def run(launch, words):
         return status
     line = summary(opts.replay, result)
     if status:
-        line += "; again: ./tutti run " + " ".join(shlex.quote(word) for word in words)
+        line += "; again: " + command_line(words)
     say(line)
     if status and opts.shrink:
         shrink(launch, words, result, stdin)
     return status
+
+
+def command_line(words, more=()):
+    """The command that runs the same again, without another search for fewer switches. more: further options."""
+    at = words.index("--") if "--" in words else len(words)
+    mine, kept = list(words[:at]), []
+    while mine:
+        word = mine.pop(0)
+        if word == "--shrink-time":
+            mine.pop(0)
+        elif word != "--shrink" and not word.startswith("--shrink-time="):
+            kept.append(word)
+    return "./tutti run " + " ".join(shlex.quote(word) for word in kept + list(more) + list(words[at:]))
 
 
 def read_all(fd):
@@ -166,10 +179,7 @@ def shrink(launch, words, first, stdin):
         say("  at point %d CPU %d goes on" % (point, cpu))
     head = "# The switches of %s that fail as seed %d does.\n# seed %d\n" % (launch.name, seed, seed)
     images.write_file(path, head.encode() + switch_lines(best))
-    words = [word for word in words if word != "--shrink"]
-    at = words.index("--") if "--" in words else len(words)
-    words = words[:at] + ["--replay-list", os.path.relpath(path)] + words[at:]
-    say("again with these: ./tutti run " + " ".join(shlex.quote(word) for word in words))
+    say("again with these: " + command_line(words, ["--replay-list", os.path.relpath(path)]))
 
 
 def reduce(items, fails, found):
