@@ -17,6 +17,7 @@
 #include "alloc/allocator.h"
 #include "check/check.h"
 #include "init/bootkeys.h"
+#include "lib/elf.h"
 #include "lib/string.h"
 #include "libc/start.h"
 #include "mm/mm.h"
@@ -28,16 +29,6 @@
 #define ALLOCATORS_MAX 16
 
 void tutti_main(void) __attribute__((noreturn));
-
-/* ELF header and program header of the image, which is loaded with them (gABI, "ELF-64"). */
-struct elf_header {
-	uint8_t ident[16];
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, phoff, shoff;
-	uint32_t flags;
-	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
 
 static void read_keys(struct bootkeys *keys)
 {

@@ -12,6 +12,7 @@
 #include <arch/hostcall.h>
 #include <arch/soft.h>
 
+#include "lib/elf.h"
 #include "lib/string.h"
 #include "lib/util.h"
 #include "plat/host/host.h"
@@ -25,8 +26,6 @@
 #define SIGEV_THREAD_ID 4
 #define NS		1000000000ull
 #define NEVER		UINT64_MAX
-
-#define SHT_DYNSYM 11
 
 struct host_timespec {
 	int64_t sec, nsec;
@@ -64,29 +63,6 @@ static uint64_t read_clock(long id)
 
 /* ---- the host's shared object ---- */
 
-struct elf_header {
-	uint8_t ident[16];
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, phoff, shoff;
-	uint32_t flags;
-	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-
-struct elf_section {
-	uint32_t name, type;
-	uint64_t flags, addr, offset, size;
-	uint32_t link, info;
-	uint64_t align, entsize;
-};
-
-struct elf_symbol {
-	uint32_t name;
-	uint8_t info, other;
-	uint16_t shndx;
-	uint64_t value, size;
-};
-
 /* Address of a function by its name, 0 if there is none. The object is linked at 0 and mapped whole, section headers too. */
 static uintptr_t vdso_function(uintptr_t vdso, const char *name)
 {
@@ -97,7 +73,7 @@ static uintptr_t vdso_function(uintptr_t vdso, const char *name)
 		const struct elf_section *s = &sections[i];
 		const struct elf_symbol *symbols = (const struct elf_symbol *)(vdso + s->offset);
 
-		if (s->type != SHT_DYNSYM)
+		if (s->type != ELF_SHT_DYNSYM)
 			continue;
 		for (uint64_t n = 0; n < s->size / sizeof(*symbols); n++)
 			if (symbols[n].value &&

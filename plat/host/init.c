@@ -14,6 +14,7 @@
 #include <arch/xstate.h>
 
 #include "check/shadow.h"
+#include "lib/elf.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "lib/util.h"
@@ -29,7 +30,6 @@
 #define MFD_NOEXEC_SEAL 8
 #define F_DUPFD_CLOEXEC 1030
 #define ARCHIVE_AT	PAGE_SIZE
-#define PT_LOAD		1
 
 extern uint64_t boot_tsc;
 
@@ -38,20 +38,6 @@ static struct {
 	uintptr_t vdso;
 	uint64_t hwcap2;
 } boot;
-
-struct elf_header {
-	uint8_t ident[16];
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, phoff, shoff;
-	uint32_t flags;
-	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-
-struct elf_segment {
-	uint32_t type, flags;
-	uint64_t offset, vaddr, paddr, filesz, memsz, align;
-};
 
 size_t host_vdso_size(uintptr_t vdso)
 {
@@ -62,7 +48,7 @@ size_t host_vdso_size(uintptr_t vdso)
 		const struct elf_segment *s =
 			(const struct elf_segment *)(vdso + e->phoff + (uint64_t)i * e->phentsize);
 
-		if (s->type == PT_LOAD)
+		if (s->type == ELF_PT_LOAD)
 			end = MAX(end, s->vaddr + s->memsz);
 	}
 	return end;
