@@ -26,6 +26,7 @@
  * by longjmp() is cleared by its wrapper; by a thread's end, when the stack is unmapped. Direct system calls of the
  * program are not looked at.
  */
+#include <arch/irqflags.h>
 #include <arch/trap.h>
 
 #include "check/check.h"
@@ -278,12 +279,18 @@ static void lines(void *arg)
 /* One report is made; others wait here until it has stopped them. True for the one. */
 static bool report_begin(uintptr_t pc, uintptr_t fp)
 {
-	static uint32_t taken;
+	static const struct uk_thread *owner;
+	const struct uk_thread *nobody = NULL;
+	const struct uk_thread *me = current_thread() ? current_thread() : (const struct uk_thread *)1;
 
 	if (plat_crash_begun)
 		return false;
-	if (__atomic_exchange_n(&taken, 1, __ATOMIC_ACQ_REL)) {
-		/* from inside the report, or from another CPU, which ends with the run */
+	/* from here on the report is not interrupted: what comes in between on this CPU comes from inside it */
+	arch_irq_disable();
+	if (!__atomic_compare_exchange_n(&owner, &nobody, me, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		if (nobody == me)
+			return false;
+		arch_irq_enable();
 		while (!plat_crash_begun)
 			__asm__ volatile("pause");
 		return false;

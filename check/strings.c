@@ -288,15 +288,18 @@ REAL(long, write, int fd, const void *s, size_t n)
 
 /* ---- frames that are left ---- */
 
-#define JB_RSP 6 /* musl, src/setjmp/x86_64/setjmp.s */
+#define STACK_MOST (8ul << 20) /* below a stack pointer; clearing more than the stack only hides errors there */
+#define JB_RSP	   6	       /* musl, src/setjmp/x86_64/setjmp.s */
 
 /* The margins of the frames between here and where it goes to disappear. */
 static inline void leave_frames(const uintptr_t *env)
 {
 	uintptr_t here = ALIGN_DOWN((uintptr_t)__builtin_frame_address(0), GRANULE), there = env[JB_RSP];
 
-	if (there > here && there - here < 1ul << 30)
-		shadow_unpoison(here, ALIGN_DOWN(there - here, GRANULE));
+	/* from another stack, a signal's: the frames below where it goes are left as well, however many there are */
+	if (there <= here || there - here >= 1ul << 30)
+		here = there > STACK_MOST ? ALIGN_DOWN(there - STACK_MOST, GRANULE) : 0;
+	shadow_unpoison(here, ALIGN_DOWN(there - here, GRANULE));
 }
 
 REAL(__attribute__((noreturn)) void, longjmp, uintptr_t *env, int v)

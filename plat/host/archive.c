@@ -65,6 +65,8 @@ static void put_strings(struct writer *w, const char *name, char **list)
 
 static void put_file(struct writer *w, int fd)
 {
+	/* a debugger starts the process again with the same descriptor; a pipe cannot go back, and need not */
+	hostcall(HOST_lseek, fd, 0, 0, 0, 0, 0);
 	while (!w->full) {
 		long n = hostcall(HOST_read, fd, (long)(w->at + w->used), (long)(w->room - w->used), 0, 0, 0);
 

@@ -29,6 +29,7 @@
 #define MFD_CLOEXEC	1
 #define MFD_NOEXEC_SEAL 8
 #define F_DUPFD_CLOEXEC 1030
+#define LEAST_MEMORY	(256ul << 10) /* below that not even a message about what is missing makes sense */
 #define ARCHIVE_AT	PAGE_SIZE
 
 extern uint64_t boot_tsc;
@@ -94,6 +95,8 @@ static void memory_init(char **argv, char **env)
 	size_t archive;
 	int err;
 
+	if (len < LEAST_MEMORY)
+		plat_boot_error("%lu KiB of memory are too little", len >> 10);
 	err = arch_mmu_init(memory_file(len), len);
 	if (err == -EEXIST)
 		plat_boot_error("the host has put something of its own where tutti's memory belongs (setarch -L?)");

@@ -277,11 +277,14 @@ def serve(process):
 
 
 def parse_switches(text):
-    """The (point, CPU) pairs of a list of switches; lines that begin with # are remarks. ValueError if it is none."""
+    """The (point, CPU) pairs of a list of switches, points rising; lines that begin with # are remarks. ValueError if it is none."""
     found = []
     for line in text.splitlines():
         if line.strip() and not line.startswith("#"):
             point, cpu = line.split()
+            if not (point.isascii() and point.isdigit() and cpu.isascii() and cpu.isdigit()) or int(point) > MAX_SEED \
+                    or found and int(point) < found[-1][0]:
+                raise ValueError(line)
             found.append((int(point), int(cpu)))
     return found
 

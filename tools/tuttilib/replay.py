@@ -28,6 +28,8 @@ OPTIONS = [
     Option("--replay-list", "value", "FILE", "replay: the schedule that --shrink left there"),
 ]
 SHRINK_SECONDS = 60
+SHRINK_MOST = 200000             # switches
+SHRINK_SHOWN = 30
 REMARK = re.compile(r"^# seed (\d+)$", re.M)
 
 
@@ -35,6 +37,12 @@ def number(text, option, most):
     if not (text.isascii() and text.isdigit()) or int(text) > most:
         raise Failure("%s %s: a number from 0 to %d is wanted" % (option, text, most))
     return int(text)
+
+
+def refuse_list(opts, what):
+    """A list is read from a descriptor that only a run has."""
+    if opts.replay_list is not None:
+        raise Failure("--replay-list does not go with %s; --replay SEED does" % what)
 
 
 def check(opts):
@@ -141,6 +149,9 @@ def shrink(launch, words, first, stdin):
     if not first.switches:
         say("nothing to shrink: the run made no switches" if first.switches is not None else "the run left no list of switches")
         return
+    if len(first.switches) > SHRINK_MOST:
+        say("%d switches are too many to shrink; a seed that fails sooner is wanted" % len(first.switches))
+        return
     limit = min(launch.timeout or 1e9, max(5.0, 5 * first.seconds))
     if first.status == STATUS_TIMEOUT:
         limit = launch.timeout
@@ -175,8 +186,10 @@ def shrink(launch, words, first, stdin):
     say("shrunk from %d switches to %d (%s; %d runs, %.0f s):" % (len(first.switches), len(best), done, runs, time.monotonic() - start))
     if not best:
         say("  none: the switches that a CPU has to make when it waits are enough")
-    for point, cpu in best:
+    for point, cpu in best[:SHRINK_SHOWN]:
         say("  at point %d CPU %d goes on" % (point, cpu))
+    if len(best) > SHRINK_SHOWN:
+        say("  and %d more" % (len(best) - SHRINK_SHOWN))
     head = "# The switches of %s that fail as seed %d does.\n# seed %d\n" % (launch.name, seed, seed)
     images.write_file(path, head.encode() + switch_lines(best))
     say("again with these: " + command_line(words, ["--replay-list", os.path.relpath(path)]))

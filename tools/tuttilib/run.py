@@ -157,6 +157,8 @@ class Launch:
         for key in opts.append:
             if not key or " " in key:
                 raise Failure("--append %s: one kernel key, KEY=VALUE, is wanted" % key)
+            if key.startswith("tutti.replay=") and opts.replay is not None:
+                raise Failure("--append %s: --replay, --strategy and --depth say that" % key)
         if opts.files is not None and not os.path.isdir(opts.files):
             raise Failure("--files %s: there is no such folder" % opts.files)
         if opts.alloc is not None and not opts.alloc_src and opts.config == "default":
@@ -255,6 +257,7 @@ def dry_run(launch):
     folder = os.path.join(images.BUILD, "dry-run")
     path = os.path.join(folder, launch.name + ".cpio")
     schedule = replay.first_schedule(launch.opts)
+    replay.refuse_list(launch.opts, "--dry-run")
     if launch.archive is not None:
         os.makedirs(folder, exist_ok=True)
         images.write_file(path, launch.archive)
@@ -274,6 +277,7 @@ def command_debug(words):
     launch = Launch(words, "debug")
     if launch.opts.plat == "vm":
         raise Failure("debug on --plat vm comes with a later release; it works with --plat host")
+    replay.refuse_list(launch.opts, "debug")
     launch.build()
     console.wipe()
     debug = launch.image + ".debug"

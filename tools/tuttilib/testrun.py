@@ -383,19 +383,20 @@ class Guest:
         strategy = one(self.found, "strategy") or ("walk", "pct")[seed % 2]
         return machines[seed // 2 % len(machines)], host.Replay(seed, strategy)
 
-    def again(self, image, machine, schedule):
-        """The command that runs a seed again."""
+    def again(self, runner, image, machine, schedule):
+        """The command that runs a seed again: the environment is a part of what a seed decides."""
         words = ["./tutti", "run", os.path.relpath(image, images.ROOT), "--replay", str(schedule.seed), "--strategy", schedule.strategy,
                  "-c", str(machine.cpus), "--alloc", machine.alloc, "--sched", machine.sched, "-m", machine.memory]
         for key in self.found.get("append", []):
             words += ["--append", key]
         for item in self.found.get("env", []):
             words += ["-e", item]
+        words += ["-e", "TUTTI_MINUTES=" + runner.minutes]
         if "files" in self.found:
             words += ["--files", one(self.found, "files")]
         args = [arg for value in self.found.get("args", []) for arg in shlex.split(value)]
         text = " ".join(shlex.quote(word) for word in words + (["--"] + args if args else []))
-        return text + (" <<<%s" % shlex.quote(one(self.found, "stdin")) if "stdin" in self.found else "")
+        return ("printf %%s %s | " % shlex.quote(one(self.found, "stdin")) if "stdin" in self.found else "") + text
 
     def seeds_body(self, first, count, fixed=False, found_bug=True):
         """Every seed has to be as the directive says; those that are not are named, with the command that runs one again."""
@@ -410,7 +411,7 @@ class Guest:
                 if wrong:
                     failed.append(seed)
                     text = text or "seed %d:\n%s\nagain: %s" % (seed, "\n".join(wrong + [replay.summary(seed, result)]),
-                                                             self.again(image, machine, schedule))
+                                                             self.again(runner, image, machine, schedule))
             if failed:
                 raise Failed("%s\n%d of %d seeds failed: %s" % (text, len(failed), count, " ".join(map(str, failed[:50]))))
         return body
@@ -483,7 +484,7 @@ class Guest:
                 if not wrong and len(hashes) == 1 and None not in hashes:
                     continue
                 wrong += ["run %d of %d; hashes: %s" % (number + 1, PLANTED_RUNS, " ".join(map(str, hashes))),
-                          "again: " + self.again(image, machine, schedule)]
+                          "again: " + self.again(runner, image, machine, schedule)]
                 if not fixed and number == 0:   # the code has changed, and with it the schedule that the seed stands for
                     wrong.append("the first seed that finds it now: %s" % self.search(test, runner)[0])
                 raise Failed("\n".join(wrong))
