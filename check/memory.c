@@ -283,14 +283,18 @@ static bool report_begin(uintptr_t pc, uintptr_t fp)
 	const struct uk_thread *nobody = NULL;
 	const struct uk_thread *me = current_thread() ? current_thread() : (const struct uk_thread *)1;
 
+	unsigned long flags;
+
 	if (plat_crash_begun)
 		return false;
 	/* from here on the report is not interrupted: what comes in between on this CPU comes from inside it */
-	arch_irq_disable();
+	flags = arch_irq_save();
+	/* one word, one winner: nothing else is published by it */
 	if (!__atomic_compare_exchange_n(&owner, &nobody, me, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		if (nobody == me)
 			return false;
-		arch_irq_enable();
+		/* another thread's: it ends the run; on this CPU it may need the CPU for that */
+		arch_irq_restore(flags);
 		while (!plat_crash_begun)
 			__asm__ volatile("pause");
 		return false;

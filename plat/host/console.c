@@ -7,8 +7,9 @@
  *
  * Input is read by a thread of the host that is no CPU (no per-CPU area: it calls nothing of the kernel but host_interrupt()), from
  * the first time that somebody asks for input, so that a program that reads none leaves it to whoever shares the stream. One
- * producer, one consumer (posix/ serializes): `head` is the reader's, `tail` the thread's; each is written with release and
- * read by the other with acquire. When the ring is full the thread sleeps on `head`. In a replayed run there
+ * producer, one consumer (posix/ serializes): `head` is the reader's, `tail` the thread's; each publishes
+ * what was put into or taken from the ring, in one order of all (sequentially consistent): when the ring is full the thread sleeps
+ * on `head`, and whoever takes from a full ring has to see that. In a replayed run there
  * is no such thread: input is read when it is asked for, because when it arrives must not matter.
  */
 #include <arch/hostcall.h>
@@ -134,7 +135,7 @@ static void read_input(void *arg)
 			continue;
 		}
 		if (n <= 0)
-			__atomic_store_n(&input.eof, 1, __ATOMIC_RELEASE);
+			__atomic_store_n(&input.eof, 1, __ATOMIC_RELEASE); /* pairs with plat_console_read() */
 		else
 			__atomic_exchange_n(&input.tail, tail + (uint32_t)n, __ATOMIC_SEQ_CST);
 		host_interrupt(0, SOFT_IRQ_CONSOLE);
@@ -153,7 +154,7 @@ static void start_reading(void)
 
 	if (__atomic_exchange_n(&input.started, 1, __ATOMIC_ACQ_REL))
 		return;
-	/* the new thread inherits the mask: it is not to take signals of the process, but stops with it */
+	/* Preemption is off (the caller's lock), so this stays one host thread. The new one inherits the mask: it is not to take signals of the process, but stops with it */
 	hostcall(HOST_rt_sigprocmask, 0, (long)&all, (long)&before, sizeof(all), 0, 0);
 	if (hostcall_clone(THREAD_FLAGS, (uintptr_t)input.stack + STACK, &tid, read_input, NULL) < 0)
 		plat_boot_error("the host has no thread to read the standard input with");

@@ -85,14 +85,14 @@ static void futex_wake(uint32_t *word)
 
 void host_interrupt(unsigned cpu, uint32_t bits)
 {
+	/* pairs with the exchange in plat_interrupt() and with the looks in plat_wait_for_interrupt() */
+	const uint32_t before = __atomic_fetch_or(&percpu_areas[cpu].irq_pending, bits, __ATOMIC_SEQ_CST);
 	struct host_cpu *c = &host.cpu[cpu];
-
-	const bool new = (__atomic_fetch_or(&percpu_areas[cpu].irq_pending, bits, __ATOMIC_SEQ_CST) & bits) != bits;
 
 	/* pairs with plat_wait_for_interrupt(); also for who set the bit and may have lost its core since */
 	if (__atomic_exchange_n(&c->halted, 0, __ATOMIC_SEQ_CST))
 		futex_wake(&c->halted);
-	else if (new &&plat_cpu_arrived(cpu))
+	else if ((before & bits) != bits && plat_cpu_arrived(cpu))
 		hostcall(HOST_tgkill, host.pid, c->tid, SOFT_SIGNAL_IRQ, 0, 0, 0);
 }
 
@@ -113,6 +113,7 @@ void plat_ipi_send(unsigned cpu, enum plat_ipi kind)
 
 void soft_wake_self(void)
 {
+	/* between the look and the sleep in plat_wait_for_interrupt(), on this very thread: the futex compares again */
 	__atomic_store_n(&host.cpu[cpu_id()].halted, 0, __ATOMIC_SEQ_CST);
 }
 

@@ -23,6 +23,7 @@
 #include "check/check.h"
 #include "check/shadow.h"
 #include "../../plat/plat.h" /* not the fake: its functions are defined here */
+#include "tests/host/fake_check/said.h"
 #include "sync/percpu.h"
 
 void __asan_load1_noabort(uintptr_t);
@@ -52,7 +53,6 @@ void __asan_unregister_globals(const void *, size_t);
 /* ---- the machine ---- */
 
 bool plat_crash_begun;
-static char said[8192];
 
 bool arch_safe_read(uintptr_t addr, uint64_t *value)
 {
@@ -73,27 +73,6 @@ void *plat_reserve_fixed(uintptr_t addr, size_t len)
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
-}
-
-void plat_log(char level, const char *fmt, ...)
-{
-	size_t n = strlen(said);
-	va_list ap;
-
-	(void)level;
-	va_start(ap, fmt);
-	vsnprintf(said + n, sizeof(said) - n - 1, fmt, ap);
-	va_end(ap);
-	strcat(said, "\n");
-}
-
-void plat_report(const char *what, void (*lines)(void *), void *arg)
-{
-	plat_log('C', "%s", what);
-	lines(arg);
-	if (write(3, said, strlen(said)) < 0)
-		_exit(1);
-	_exit(134);
 }
 
 /* The allocator behind: counts what it has given. */

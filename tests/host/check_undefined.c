@@ -19,35 +19,14 @@
 #include <unistd.h>
 
 #include "../../plat/plat.h" /* not the fake: its functions are defined here */
+#include "tests/host/fake_check/said.h"
 
 bool plat_crash_begun;
-static char said[4096];
 
 bool arch_safe_read(uintptr_t addr, uint64_t *value)
 {
 	*value = *(const volatile uint64_t *)addr;
 	return true;
-}
-
-void plat_log(char level, const char *fmt, ...)
-{
-	size_t n = strlen(said);
-	va_list ap;
-
-	(void)level;
-	va_start(ap, fmt);
-	vsnprintf(said + n, sizeof(said) - n - 1, fmt, ap);
-	va_end(ap);
-	strcat(said, "\n");
-}
-
-void plat_report(const char *what, void (*lines)(void *), void *arg)
-{
-	plat_log('C', "%s", what);
-	lines(arg);
-	if (write(3, said, strlen(said)) < 0)
-		_exit(1);
-	_exit(134);
 }
 
 /* ---- mistakes ---- */
