@@ -40,9 +40,12 @@ CHECK_CFLAGS := $(CHECK_CFLAGS_$(CHECK))
 THIRD_PARTY_CFLAGS := $(if $(filter replay,$(CHECK)),$(TSAN_CFLAGS))
 endif
 
+# Every lock calls the validator and the statistics; programs see the same locks, so they are told, too.
+LOCK_HOOKS := $(if $(CONFIG_LOCK_VALIDATOR)$(CONFIG_LOCKSTAT),-D__TUTTI_LOCK_HOOKS__)
+
 KERNEL_INCLUDES := -I. -Iinclude $(addprefix -I,$(ARCH_DIRS)) -I$(BASE)/gen -include $(BASE)/gen/config.h
 KERNEL_CFLAGS := -std=gnu17 $(COMMON_CFLAGS) -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \
-	-ffreestanding -fno-strict-aliasing -nostdinc -idirafter $(GCC_INCLUDE) $(WARNINGS) $(KERNEL_INCLUDES)
+	-ffreestanding -fno-strict-aliasing -nostdinc -idirafter $(GCC_INCLUDE) $(WARNINGS) $(LOCK_HOOKS) $(KERNEL_INCLUDES)
 KERNEL_ASFLAGS := -g -fPIE $(KERNEL_INCLUDES) -Wa,--noexecstack -ffile-prefix-map=$(CURDIR)/=
 
 # Upstream allocators: their own warnings are not ours to fix. Never called in interrupt or fault context.
@@ -51,7 +54,7 @@ PORT_CFLAGS := $(COMMON_CFLAGS) -fno-omit-frame-pointer -ftls-model=local-exec -
 # Applications; mk/link.py adds the absolute include and library paths. No red zone: inline functions of the public headers
 # push and pop (saving the interrupt flag).
 APP_CFLAGS := $(OPT) -g -fPIE -ffunction-sections -fdata-sections -fno-stack-protector -fcf-protection=none \
-	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -mno-red-zone $(CHECK_APP_CFLAGS_$(CHECK))
+	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -mno-red-zone $(LOCK_HOOKS) $(CHECK_APP_CFLAGS_$(CHECK))
 
 # A machine's image moves itself to where it runs; a process stands at fixed addresses.
 IMAGE_vm := -static-pie -Wl,-z,pack-relative-relocs

@@ -12,17 +12,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/capability.h"
+#include "sync/lock_hooks.h"
 #include "sync/percpu.h"
 
-struct uk_spinlock {
-	uint32_t locked; /* [a] 0 free, 1 held */
+struct LOCKABLE("spin lock") uk_spinlock {
+	uint32_t locked;     /* [a] 0 free, 1 held */
+	struct lock_map map; /* [I] of no size without lock hooks */
 };
 typedef struct uk_spinlock uk_spinlock;
 
 #define UK_SPINLOCK_INITIALIZER() \
 	{                         \
-		0                 \
+		.locked = 0       \
 	}
+/* With a class of its own (sync/lock_hooks.h), for tutti's locks. */
+#define SPINLOCK_INIT(cls)                                \
+	{                                                 \
+		.locked = 0, .map = LOCK_MAP_INIT((cls)), \
+	}
+#define spin_init_class(l, cls)                     \
+	do {                                        \
+		struct uk_spinlock *spin_l_ = (l);  \
+		uk_spin_init(spin_l_);              \
+		lock_map_set(&spin_l_->map, (cls)); \
+	} while (0)
 
 /* Waits until the lock looks free; bounded back-off with pause. */
 void uk_spin_lock_slow(struct uk_spinlock *l);
