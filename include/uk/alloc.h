@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Allocators behind one table. Names, arguments and meaning as in Unikraft 0.17 (uk/alloc.h); any CPU may call any of
- * it.
- *
- * Contract of every function that takes a `struct uk_alloc *`, unless it says otherwise:
- *	context		thread with a libc TLS block, preemption on, no spin lock and no mm lock held; may sleep.
- *			Never from an interrupt, a page fault or an RCU callback: those use pools (uk/allocpool.h)
- *			and frames.
- *	locks		takes only the allocator's own.
- *	failure		NULL with errno = ENOMEM where there is no memory (sizes that overflow included).
- *	ownership	the caller owns the object until it gives it back to the same allocator, from any thread.
- * `a` is a registered or initialised allocator. Only the forms without `do_` accept NULL for it.
+ * it. `a` is a registered or initialised allocator. Only the forms without `do_` accept NULL for it.
  */
 #pragma once
 
@@ -35,6 +26,16 @@ int *__errno_location(void) __attribute__((const));
 #endif
 
 struct uk_alloc;
+
+/**
+ * Every function below that says nothing else:
+ * Context: thread with a libc TLS block, preemption on, no spin lock and no mm lock held; may sleep. Never an interrupt,
+ *	a page fault or an RCU callback: those use pools (uk/allocpool.h) and frames
+ * Locks: takes only the allocator's own
+ * Ownership: the caller owns the object until it gives it back to the same allocator, from any thread
+ * Errors: NULL with errno = ENOMEM where there is no memory, sizes that overflow included
+ * Source: Unikraft 0.17, uk/alloc.h
+ */
 
 typedef void *(*uk_alloc_malloc_func_t)(struct uk_alloc *a, __sz size);
 typedef void *(*uk_alloc_calloc_func_t)(struct uk_alloc *a, __sz nmemb, __sz size);
@@ -94,12 +95,19 @@ struct uk_alloc {
 
 extern struct uk_alloc *_uk_alloc_head; /* [a] */
 
-/* Registered allocators in order of registration. Any context; the list only grows, so no lock is needed. */
+/**
+ * Registered allocators in order of registration; the one registered first, which is the one chosen at boot, or NULL
+ * before there is one.
+ * Context: any; does not sleep
+ * Locks: none; the list only grows
+ * Ownership: allocators on the list are there for ever
+ * Errors: none
+ */
 #define uk_alloc_foreach(iter)                                                                                 \
 	for ((iter) = __atomic_load_n(&_uk_alloc_head, __ATOMIC_ACQUIRE) /* pairs with uk_alloc_register() */; \
 	     (iter) != __NULL; (iter) = __atomic_load_n(&(iter)->next, __ATOMIC_ACQUIRE))
 
-/* The one registered first, which is the one chosen at boot; NULL before there is one. Any context. */
+/** Contract: as uk_alloc_foreach() */
 static inline struct uk_alloc *uk_alloc_get_default(void)
 {
 	return __atomic_load_n(&_uk_alloc_head, __ATOMIC_ACQUIRE); /* pairs with uk_alloc_register() */
@@ -153,15 +161,20 @@ static inline void *uk_realloc(struct uk_alloc *a, void *ptr, __sz size)
 	return uk_do_realloc(a, ptr, size);
 }
 
-/*
- * 0 and the object in *memptr; or EINVAL (alignment not a power of two or no multiple of a pointer's size; size 0 may
- * count as one) or ENOMEM, with *memptr untouched. errno is not part of the result.
+/**
+ * 0 and the object in *memptr, or an error with *memptr untouched. errno is not part of the result.
+ * Context: as for uk_malloc(): thread, may sleep
+ * Locks: takes only the allocator's own
+ * Ownership: the caller owns the object until it gives it back to the same allocator
+ * Errors: EINVAL (positive): alignment not a power of two or no multiple of a pointer's size; size 0 may count as one.
+ *	ENOMEM: no memory
  */
 static inline int uk_do_posix_memalign(struct uk_alloc *a, void **memptr, __sz align, __sz size)
 {
 	return a->posix_memalign(a, memptr, align, size);
 }
 
+/** Contract: as uk_do_posix_memalign() */
 static inline int uk_posix_memalign(struct uk_alloc *a, void **memptr, __sz align, __sz size)
 {
 	if (unlikely(!a)) {
@@ -185,12 +198,19 @@ static inline void *uk_memalign(struct uk_alloc *a, __sz align, __sz size)
 	return uk_do_memalign(a, align, size);
 }
 
-/* NULL is nothing to free. */
+/**
+ * Give an object back. NULL is nothing to free.
+ * Context: as for uk_malloc(): thread, may sleep
+ * Locks: takes only the allocator's own
+ * Ownership: the object is the allocator's again; any thread may free what another one allocated
+ * Errors: none; what is no object of this allocator may end the machine with a report
+ */
 static inline void uk_do_free(struct uk_alloc *a, void *ptr)
 {
 	a->free(a, ptr);
 }
 
+/** Contract: as uk_do_free() */
 static inline void uk_free(struct uk_alloc *a, void *ptr)
 {
 	uk_do_free(a, ptr);
@@ -211,60 +231,84 @@ static inline void *uk_palloc(struct uk_alloc *a, unsigned long num_pages)
 	return uk_do_palloc(a, num_pages);
 }
 
+/** Contract: as uk_do_free() */
 static inline void uk_do_pfree(struct uk_alloc *a, void *ptr, unsigned long num_pages)
 {
 	a->pfree(a, ptr, num_pages);
 }
 
+/** Contract: as uk_do_free() */
 static inline void uk_pfree(struct uk_alloc *a, void *ptr, unsigned long num_pages)
 {
 	uk_do_pfree(a, ptr, num_pages);
 }
 
-/*
+/**
  * Give memory to an allocator for ever: readable, writable and resident or charged, because touching it may not fail
- * any more. 0, -EINVAL (too small, or no memory), -ENOMEM, or -ENOTSUP.
+ * any more. 0 or an error.
+ * Context: as for uk_malloc(): thread, may sleep
+ * Locks: takes only the allocator's own
+ * Ownership: the memory is the allocator's for ever
+ * Errors: -EINVAL: too small, or no memory there; -ENOMEM; -ENOTSUP: this allocator takes none
  */
 static inline int uk_alloc_addmem(struct uk_alloc *a, void *base, __sz size)
 {
 	return a->addmem ? a->addmem(a, base, size) : -ENOTSUP;
 }
 
-/* Biggest request that could be satisfied now: bytes, or -ENOTSUP. */
+/**
+ * Biggest request that could be satisfied now, and memory available in all; bytes, or pages where the name says `p`.
+ * Another thread may take it before the caller does.
+ * Context: thread, preemption on
+ * Locks: takes only the allocator's own
+ * Ownership: none
+ * Errors: -ENOTSUP: this allocator cannot tell
+ */
 static inline __ssz uk_alloc_maxalloc(struct uk_alloc *a)
 {
 	return a->maxalloc ? a->maxalloc(a) : (__ssz)-ENOTSUP;
 }
 
-/* The same in pages. */
+/** Contract: as uk_alloc_maxalloc() */
 static inline long uk_alloc_pmaxalloc(struct uk_alloc *a)
 {
 	return a->pmaxalloc ? a->pmaxalloc(a) : (long)-ENOTSUP;
 }
 
-/* Memory available in all: bytes, or -ENOTSUP. */
+/** Contract: as uk_alloc_maxalloc() */
 static inline __ssz uk_alloc_availmem(struct uk_alloc *a)
 {
 	return a->availmem ? a->availmem(a) : (__ssz)-ENOTSUP;
 }
 
-/* The same in pages. */
+/** Contract: as uk_alloc_maxalloc() */
 static inline long uk_alloc_pavailmem(struct uk_alloc *a)
 {
 	return a->pavailmem ? a->pavailmem(a) : (long)-ENOTSUP;
 }
 
-/* Over all registered allocators that can tell. Two that grow from the machine's free frames both count these. */
+/**
+ * Over all registered allocators that can tell. Two that grow from the machine's free frames both count these.
+ * Context: thread, preemption on
+ * Locks: takes one allocator's own at a time
+ * Ownership: none
+ * Errors: none
+ */
 __sz uk_alloc_availmem_total(void);
 unsigned long uk_alloc_pavailmem_total(void);
 
-/*
+/**
  * Statistics of the calls made through the table (`uk_...`, and the malloc family where the allocator counts there:
- * region and buddy). An upstream allocator's malloc family is one direct jump and is not counted. Any context.
+ * region and buddy). An upstream allocator's malloc family is one direct jump and is not counted.
+ * Context: any; does not sleep
+ * Locks: none; each field is one relaxed read
+ * Ownership: *dst is the caller's
+ * Errors: none
  */
 void uk_alloc_stats_get(struct uk_alloc *a, struct uk_alloc_stats *dst);
-/*
+/**
  * All registered allocators together. Counts are sums; the two maxima are the sum of the allocators' own (exact while
  * one is in use, an upper bound otherwise).
+ * Contract: as uk_alloc_stats_get()
  */
 void uk_alloc_stats_get_global(struct uk_alloc_stats *dst);

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * For allocators only: registration, the generic halves of the table, statistics. Names and meaning as in Unikraft 0.17
- * (uk/alloc_impl.h). The generic functions keep no state and take no lock of their own; their context is that of the
- * functions they are built on.
+ * (uk/alloc_impl.h).
  */
 #pragma once
 
 #include <uk/alloc.h>
 
-/*
- * Add to the list. 0, or -EEXIST if it is there already. The first one becomes the default. For ever: the memory of `a`
- * must stay. Spin lock inside; any context.
+/**
+ * Every function below that says nothing else:
+ * Context: that of the table's functions it is built on (uk/alloc.h): thread, may sleep
+ * Locks: none of its own
+ * Ownership: as the table's function of that name
+ * Errors: as the table's function of that name: NULL and errno = ENOMEM, or an error number
+ * Source: Unikraft 0.17, uk/alloc_impl.h
+ */
+
+/**
+ * Add to the list. The first one becomes the default.
+ * Context: any; does not sleep
+ * Locks: the list's spin lock
+ * Ownership: `a` stays on the list for ever, and so must its memory
+ * Errors: -EEXIST: it is there already
  */
 int uk_alloc_register(struct uk_alloc *a);
 
@@ -58,7 +69,13 @@ void _uk_alloc_stats_count_free(struct uk_alloc_stats *s, const void *ptr, __sz 
 #define uk_alloc_stat_get_(f)	 __atomic_load_n(&(f), __ATOMIC_RELAXED)
 #define uk_alloc_stat_set_(f, v) __atomic_store_n(&(f), (v), __ATOMIC_RELAXED)
 
-/* The lock that serializes all changes of `s` is held. */
+/**
+ * The same for an allocator that counts under its own lock: plain loads and stores.
+ * Context: any; does not sleep
+ * Locks: the caller holds the lock that serializes all changes of `s`
+ * Ownership: none
+ * Errors: none
+ */
 static inline void uk_alloc_stats_alloc_locked(struct uk_alloc_stats *s, __sz size)
 {
 	__s64 nb = s->cur_nb_allocs + 1;
@@ -78,6 +95,7 @@ static inline void uk_alloc_stats_alloc_locked(struct uk_alloc_stats *s, __sz si
 		uk_alloc_stat_set_(s->min_alloc_size, size);
 }
 
+/** Contract: as uk_alloc_stats_alloc_locked() */
 static inline void uk_alloc_stats_free_locked(struct uk_alloc_stats *s, __sz size)
 {
 	uk_alloc_stat_set_(s->tot_nb_frees, s->tot_nb_frees + 1);
@@ -85,26 +103,36 @@ static inline void uk_alloc_stats_free_locked(struct uk_alloc_stats *s, __sz siz
 	uk_alloc_stat_set_(s->cur_mem_use, s->cur_mem_use - (__ssz)size);
 }
 
+/** Contract: as uk_alloc_stats_alloc_locked() */
 static inline void uk_alloc_stats_enomem_locked(struct uk_alloc_stats *s)
 {
 	uk_alloc_stat_set_(s->nb_enomem, s->nb_enomem + 1);
 }
 
-/* ptr NULL counts as refused. */
+/**
+ * Count one call. For allocations ptr NULL counts as refused; for frees it counts nothing.
+ * Context: any; does not sleep; any thread on any CPU at once
+ * Locks: none; each field is a relaxed atomic
+ * Ownership: none
+ * Errors: none
+ */
 #define uk_alloc_stats_count_alloc(a, ptr, size) _uk_alloc_stats_count_alloc(&(a)->_stats, (ptr), (size))
 #define uk_alloc_stats_count_palloc(a, ptr, num_pages) \
 	uk_alloc_stats_count_alloc((a), (ptr), ((__sz)(num_pages)) << __PAGE_SHIFT)
-#define uk_alloc_stats_count_enomem(a, size)	   uk_alloc_stats_count_alloc((a), __NULL, (size))
-#define uk_alloc_stats_count_penomem(a, num_pages) uk_alloc_stats_count_enomem((a), ((__sz)(num_pages)) << __PAGE_SHIFT)
-/* ptr NULL counts nothing. */
+#define uk_alloc_stats_count_enomem(a, size)	      uk_alloc_stats_count_alloc((a), __NULL, (size))
+#define uk_alloc_stats_count_penomem(a, num_pages)    uk_alloc_stats_count_enomem((a), ((__sz)(num_pages)) << __PAGE_SHIFT)
 #define uk_alloc_stats_count_free(a, ptr, freed_size) _uk_alloc_stats_count_free(&(a)->_stats, (ptr), (freed_size))
 #define uk_alloc_stats_count_pfree(a, ptr, num_pages) \
 	uk_alloc_stats_count_free((a), (ptr), ((__sz)(num_pages)) << __PAGE_SHIFT)
 #define uk_alloc_stats_reset(a) ((void)((a)->_stats = (struct uk_alloc_stats){ 0 }))
 
-/*
- * Fill the table without registering: what the three init macros below do, for allocators that come and go (pools) or
- * that are registered later by the boot choice. Not in Unikraft.
+/**
+ * Fill the table: for allocators that come and go (pools) or that are registered later by the boot choice (not in
+ * Unikraft), and, the `init` forms, register it as well.
+ * Context: any; does not sleep; nobody else uses `a` yet
+ * Locks: none; the `init` forms take the list's spin lock
+ * Ownership: `a` is the caller's; once registered it stays for ever
+ * Errors: none
  */
 #define uk_alloc_fill_common_(a, palloc_f, pfree_f, availmem_f, pavailmem_f, maxalloc_f, pmaxalloc_f, addmem_f) \
 	do {                                                                                                    \
@@ -135,6 +163,7 @@ static inline void uk_alloc_stats_enomem_locked(struct uk_alloc_stats *s)
 				      (maxalloc_f) != __NULL ? uk_alloc_pmaxalloc_compat : __NULL, addmem_f);    \
 	} while (0)
 
+/** Contract: as uk_alloc_fill_malloc() */
 #define uk_alloc_fill_palloc(a, palloc_f, pfree_f, pmaxalloc_f, pavailmem_f, addmem_f)                           \
 	do {                                                                                                     \
 		(a)->malloc = uk_malloc_ifpages;                                                                 \
@@ -151,7 +180,10 @@ static inline void uk_alloc_stats_enomem_locked(struct uk_alloc_stats *s)
 				      addmem_f);                                                                 \
 	} while (0)
 
-/* An allocator without page functions of its own: fill the table and register. */
+/**
+ * An allocator without page functions of its own.
+ * Contract: as uk_alloc_fill_malloc()
+ */
 #define uk_alloc_init_malloc(a, malloc_f, calloc_f, realloc_f, free_f, posix_memalign_f, memalign_f, maxalloc_f, \
 			     availmem_f, addmem_f)                                                               \
 	do {                                                                                                     \
@@ -160,7 +192,10 @@ static inline void uk_alloc_stats_enomem_locked(struct uk_alloc_stats *s)
 		uk_alloc_register(a);                                                                            \
 	} while (0)
 
-/* An allocator that has malloc and free only: fill the table and register. */
+/**
+ * An allocator that has malloc and free only.
+ * Contract: as uk_alloc_fill_malloc()
+ */
 #define uk_alloc_init_malloc_ifmalloc(a, malloc_f, free_f, maxalloc_f, availmem_f, addmem_f)                         \
 	do {                                                                                                         \
 		uk_alloc_fill_malloc(a, uk_malloc_ifmalloc, uk_calloc_compat, uk_realloc_ifmalloc, uk_free_ifmalloc, \
@@ -171,7 +206,10 @@ static inline void uk_alloc_stats_enomem_locked(struct uk_alloc_stats *s)
 		uk_alloc_register(a);                                                                                \
 	} while (0)
 
-/* An allocator that has page functions only: fill the table and register. */
+/**
+ * An allocator that has page functions only.
+ * Contract: as uk_alloc_fill_malloc()
+ */
 #define uk_alloc_init_palloc(a, palloc_func, pfree_func, pmaxalloc_func, pavailmem_func, addmem_func)          \
 	do {                                                                                                   \
 		uk_alloc_fill_palloc(a, palloc_func, pfree_func, pmaxalloc_func, pavailmem_func, addmem_func); \

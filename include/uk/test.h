@@ -21,6 +21,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/**
+ * Every function below, and every macro:
+ * Context: thread, may sleep (it prints); expectations may be made by several threads of a case at once
+ * Locks: those of the C library's streams
+ * Ownership: suites, cases and expectations are static objects
+ * Errors: none; uk_testsuite_run() returns what the suite's init did
+ * Source: Unikraft 0.17, uk/test.h
+ */
+
 #define UK_TEST_ASSERT_NOT_RUN 0
 #define UK_TEST_ASSERT_SUCCESS 1
 #define UK_TEST_ASSERT_FAIL    2

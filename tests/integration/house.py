@@ -68,6 +68,36 @@ def test_check_deps(t):
     planted("apps/hello/hello.c", b'\n#include "mm/mm.h"\n', b"apps/hello/hello.c:", b"public")
 
 
+def test_contracts(t):
+    """A public function without a contract, one that lacks a line of it, a reference that leads nowhere, a stale page: each is found."""
+    script = copied(t)
+    script = os.path.join(os.path.dirname(script), "contracts.py")
+    shutil.copytree(os.path.join(t.root, "docs"), os.path.join(t.tmp, "docs"))
+    t.command([sys.executable, script], check=0)
+    path = os.path.join(t.tmp, "include", "tutti", "planted.h")
+    whole = "/**\n * Does it.\n * Context: any\n * Locks: none\n * Ownership: none\n * Errors: none\n */\n"
+
+    def said(text):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("/* SPDX-License-Identifier: BSD-3-Clause */\n#pragma once\n\n" + text)
+        found = t.command([sys.executable, script, "--write"])
+        return found.status, found.out.decode()
+
+    assert said(whole + "int tutti_good(void);\nint tutti_too(int (*fn)(void));\n") == (0, "")
+    with open(os.path.join(t.tmp, "docs", "contracts.md"), encoding="utf-8") as file:
+        assert "| `tutti_good`, `tutti_too` | any | none | none | none |" in file.read()
+    for text, words in ((whole + "int tutti_good(void);\n\nint tutti_bare(void);\n", "tutti_bare() states no contract"),
+                        ("static inline int tutti_bare(void)\n{\n\treturn 0;\n}\n", "tutti_bare() states no contract"),
+                        ("#define tutti_bare(x) (x)\n", "tutti_bare() states no contract"),
+                        (whole.replace(" * Locks: none\n", "") + "int tutti_good(void);\n", "without Locks:"),
+                        ("/** Contract: as tutti_none() */\nint tutti_bare(void);\n", "no tutti_none()")):
+        status, out = said(text)
+        assert status == 1 and words in out and out.count("\n") == 1, (text, out)
+    os.unlink(path)
+    stale = t.command([sys.executable, script])
+    assert stale.status == 1 and b"contracts.md: not what the headers say" in stale.out, stale
+
+
 def test_sources_from_dl(t):
     """With the tarballs in dl/ nothing is fetched, and what a killed run left is removed."""
     if not os.path.isdir(os.path.join(t.root, "dl")):

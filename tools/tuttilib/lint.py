@@ -9,6 +9,7 @@
     python     the tool's own sources compile
     shell      sh -n
     deps       make check-deps
+    contracts  public headers state their contracts, and docs/contracts.md is made from them
     headers    each header compiles alone
     gcc        every source with -Werror, in each configuration
     clang      the same with clang (14, and 19 where installed), with -Wthread-safety where capabilities are annotated
@@ -32,7 +33,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
-from tuttilib import checkdeps, images, testrun  # noqa: E402  pylint: disable=wrong-import-position
+from tuttilib import checkdeps, contracts, images, testrun  # noqa: E402  pylint: disable=wrong-import-position
 
 MODULE_DIRS = ("lib", "sync", "arch", "plat", "check", "mm", "sched", "alloc", "posix", "libc", "ports", "init")
 CODE_DIRS = MODULE_DIRS + ("include", "apps", "tests", "examples")
@@ -166,6 +167,10 @@ def check_deps():
     return [] if ok else out.splitlines()
 
 
+def check_contracts():
+    return contracts.check()
+
+
 class Commands:
     """How make compiles each source, asked once."""
 
@@ -297,6 +302,7 @@ def check_programs():
 
 CHECKS = {
     "text": check_text, "format": check_format, "python": check_python, "shell": check_shell, "deps": check_deps,
+    "contracts": check_contracts,
     "headers": check_headers, "gcc": check_gcc, "clang": check_clang, "programs": check_programs,
     "analyze": check_analyze,
 }
@@ -309,7 +315,7 @@ def main():
     os.chdir(ROOT)
     args = sys.argv[1:]
     if "--fix" in args:
-        complaints = check_format(fix=True)
+        complaints = check_format(fix=True) + contracts.write()
         print("\n".join(complaints))
         return 1 if complaints else 0
     unknown = [a for a in args if a not in CHECKS]
