@@ -115,13 +115,13 @@ static inline struct timespec check_after(clockid_t clock, int64_t ns)
 	return (struct timespec){ .tv_sec = at / 1000000000, .tv_nsec = at % 1000000000 };
 }
 
-/* How many rounds a storm makes: `rounds` in the test suite; in tests/torture CHECK_TORTURE times that, for each minute. */
+/* How many rounds a storm makes: `rounds` in the test suite; in tests/torture CHECK_TORTURE times that, for each of TUTTI_MINUTES. */
 static inline long check_rounds(long rounds)
 {
 #ifdef CHECK_TORTURE
 	const char *minutes = getenv("TUTTI_MINUTES");
 
-	return rounds * CHECK_TORTURE * (minutes && atol(minutes) > 1 ? atol(minutes) : 1);
+	return (long)((double)rounds * CHECK_TORTURE * (minutes ? atof(minutes) : 1)) + 1;
 #elif defined(CHECK_REPLAY) /* a replayed run is one of many, and each is slow */
 	return (rounds + 3) / 4;
 #else

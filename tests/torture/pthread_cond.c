@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test: cpus=2,4 timeout=7200
-/* tests/guest/pthread_cond.c for as long as TUTTI_MINUTES says: about a minute each on two quiet cores. */
+/* tests/guest/pthread_cond.c for its part of the time of a long run. */
 #define CHECK_TORTURE 1500
 #include "../guest/pthread_cond.c"

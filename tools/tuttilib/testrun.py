@@ -18,7 +18,9 @@
                          `exit` is 134 where `expect-report` is. A source that knows the macro FIXED is built with it as well: then
                          nothing may be found, in as many runs and with all N seeds. With plant=NAME the bug is in the kernel, put there by
                          tests/planted/NAME.patch, and without the patch nothing may be found.
-  tests/torture/*.c      as guest, but only when the pattern names them; TUTTI_MINUTES tells them how long.
+  tests/torture/*.c      as guest, with 1, 2, 4 and 8 CPUs. Those that include torture.h have a short form, by a number of operations, which
+                         always runs, and a long one by time, with --minutes N, which the torture programs of each number of CPUs
+                         share; they get `--seed S`. Others have the long form only; TUTTI_MINUTES is their part of the time.
   tests/integration/*.py functions test_*(t): the tool itself as a user calls it; `t` is a Context.
 
 A guest or host program that ends with 77 was skipped; its last line says why. Nothing is remembered between two calls except
@@ -60,7 +62,8 @@ TEST_OPTIONS = [
     Option("--machine", "value", "NAME", "only microvm or only q35"),
     Option("--alloc", "value", "NAME", "run the guest tests that leave the allocator open on this one"),
     Option("--jobs", "value", "N", "tests of one CPU at a time (2)", "2"),
-    Option("--minutes", "value", "N", "how long torture programs run, each", "1"),
+    Option("--minutes", "value", "N", "torture by time: so long for each number of CPUs, all programs together"),
+    Option("--seed", "value", "S", "torture programs' random numbers (20240601)"),
     Option("-h --help", "flag", "", "this text"),
 ]
 
@@ -82,6 +85,7 @@ class Failed(Exception):
 class Test:
     def __init__(self, name, body, weight=1, timeout=60):
         self.name, self.body, self.weight, self.timeout = name, body, weight, timeout
+        self.torture_cpus = None        # of a torture program that is not replayed
 
 
 # ---- directives ------------------------------------------------------------------------------------------------------
@@ -267,6 +271,7 @@ class Guest:
         for plat in self.plats:
             if plat not in images.PLATFORMS:
                 self.wrong("plat=%s: one of %s is wanted" % (plat, " ".join(images.PLATFORMS)))
+        self.torture = folder == "torture" and includes(path, "torture.h")
         self.allocs = self.values("alloc", opts.alloc or images.DEFAULT_ALLOC)
         if self.allocs == ["all"]:
             self.allocs = list(images.ALLOCATORS)
@@ -291,7 +296,7 @@ class Guest:
         for plat in self.plats:
             kinds = self.values("machine", "microvm") if plat == "vm" else [None]
             for cpus, kind, alloc, sched, memory in itertools.product(
-                    self.values("cpus", "1,2,4"), kinds, self.allocs, self.values("sched", "preempt"), self.values("mem", "256M")):
+                    self.values("cpus", "1,2,4,8" if self.folder == "torture" else "1,2,4"), kinds, self.allocs, self.values("sched", "preempt"), self.values("mem", "256M")):
                 if self.wants_cpus(cpus) and not (self.opts.machine and kind != self.opts.machine) \
                         and self.opts.plat in (None, plat):
                     yield Machine(plat, int(cpus), alloc, sched, memory, kind)
@@ -307,7 +312,9 @@ class Guest:
                 text += " coop" if machine.sched == "coop" else ""
                 text += " " + machine.memory if len(self.values("mem", "256M")) > 1 else ""
                 text += " " + self.check if self.check else ""
-                yield Test(text, self.body(machine), 1 if machine.cpus == 1 else 2, self.timeout)
+                test = Test(text, self.body(machine), 1 if machine.cpus == 1 else 2, self.timeout)
+                test.torture_cpus = machine.cpus if self.folder == "torture" else None
+                yield test
         if self.replays and self.opts.plat in (None, "host") and not self.opts.machine:
             first, count = self.opts.first_seed, self.opts.seeds or self.replays
             if self.draws():
@@ -322,7 +329,9 @@ class Guest:
         image = runner.guest_image(self.path, self.folder, found, one(found, "config", "default"), machine.plat, check, fixed,
                                    None if fixed else self.plant)
         args = [os.fsencode(arg) for value in found.get("args", []) for arg in shlex.split(value)]
-        env = environment(found.get("env", [])) + [b"TUTTI_MINUTES=" + runner.minutes.encode()]
+        if self.torture:
+            args += runner.torture_args(test)
+        env = environment(found.get("env", [])) + [b"TUTTI_MINUTES=%g" % (runner.torture_seconds(test) / 60)]
         argv = [os.fsencode(self.stem)] + args
         files = os.path.join(images.ROOT, one(found, "files")) if "files" in found else None
         stdin = os.fsencode(one(found, "stdin"))
@@ -391,10 +400,11 @@ class Guest:
             words += ["--append", key]
         for item in self.found.get("env", []):
             words += ["-e", item]
-        words += ["-e", "TUTTI_MINUTES=" + runner.minutes]
+        words += ["-e", "TUTTI_MINUTES=0"]
         if "files" in self.found:
             words += ["--files", one(self.found, "files")]
         args = [arg for value in self.found.get("args", []) for arg in shlex.split(value)]
+        args += [os.fsdecode(word) for word in runner.torture_args(None)] if self.torture else []
         text = " ".join(shlex.quote(word) for word in words + (["--"] + args if args else []))
         return ("printf %%s %s | " % shlex.quote(one(self.found, "stdin")) if "stdin" in self.found else "") + text
 
@@ -491,8 +501,15 @@ class Guest:
         return body
 
 
-def guest_tests(folder, opts):
+def includes(path, header):
+    with open(path, encoding="utf-8") as file:
+        return re.search(r'^#include "%s"' % re.escape(header), file.read(), re.M) is not None
+
+
+def guest_tests(folder, opts, short_only=False):
     for path in sources_in(folder, ".c"):
+        if short_only and not includes(path, "torture.h"):
+            continue
         found = directive(path, "test")
         if found is None:
             if not has_main(path):
@@ -669,8 +686,14 @@ def last_line(text):
 
 
 class Runner:
-    def __init__(self, opts):
-        self.jobs, self.minutes = opts.jobs, opts.minutes
+    def __init__(self, opts, tests):
+        self.jobs, self.minutes, self.seed = opts.jobs, opts.minutes, opts.seed
+        self.torture = {}               # number of CPUs: how many torture programs share the time
+        for test in tests:
+            if test.torture_cpus:
+                self.torture[test.torture_cpus] = self.torture.get(test.torture_cpus, 0) + 1
+                if opts.minutes:
+                    test.weight, test.timeout = 2, 2 * self.torture_time() + 120
         self.building = threading.RLock()
         self.images = {}
         self.stopped = False
@@ -679,6 +702,20 @@ class Runner:
 
     def stopping(self):
         return self.stopped
+
+    def torture_time(self):
+        return 60 * float(self.minutes or 1)
+
+    def torture_seconds(self, test):
+        """How long this torture program may take; of others, what the variable always said."""
+        return self.torture_time() / self.torture[test.torture_cpus] if test.torture_cpus else 60
+
+    def torture_args(self, test):
+        """Seed, and the time in a run by time. A replayed run has its short form and its own seed."""
+        words = ["--seed", self.seed] if self.seed else []
+        if self.minutes and test is not None and test.torture_cpus:
+            words += ["--seconds", "%d" % max(1, self.torture_seconds(test))]
+        return [os.fsencode(word) for word in words]
 
     def guest_image(self, path, folder, found, config, plat="vm", check=None, fixed=False, plant=None):
         """Built once per run of the tests; a failure to build is the failure of each test that needs it."""
@@ -785,8 +822,8 @@ class Runner:
 def collect(opts):
     programs = list(guest_tests("guest", opts)) + list(guest_tests("planted", opts))
     tests = programs if opts.plat or opts.seeds else list(host_tests()) + programs + list(integration_tests())
-    if any(name.startswith("torture") for name in opts.names):
-        tests += list(guest_tests("torture", opts))
+    long_form = any(name.startswith("torture") for name in opts.names)
+    tests += list(guest_tests("torture", opts, short_only=not long_form))
     return tests
 
 
@@ -811,8 +848,10 @@ def check(words):
     if opts.alloc:
         options.choice(opts.alloc, "--alloc", images.ALLOCATORS)
     opts.jobs = options.count_list(opts.jobs, "--jobs", 64)[0]
-    if not re.fullmatch(r"\d+(\.\d+)?", opts.minutes):
-        raise Failure("--minutes %s: a number is wanted" % opts.minutes)
+    if opts.minutes is not None and not (re.fullmatch(r"\d+(\.\d+)?", opts.minutes) and float(opts.minutes) > 0):
+        raise Failure("--minutes %s: a number above 0 is wanted" % opts.minutes)
+    if opts.seed is not None:
+        opts.seed = str(replay.number(opts.seed, "--seed", 2 ** 64 - 1))
     return opts
 
 
@@ -839,7 +878,7 @@ def command_test(words):
     if any(not test.name.startswith("host/") for test in tests) \
             or not os.path.isfile(os.path.join(images.BUILD, "default", "gen", "config.h")):
         images.kernel("default", plat=plat)     # a kernel that does not build is one error, not hundreds
-    runner = Runner(opts)
+    runner = Runner(opts, tests)
     start = time.monotonic()
     try:
         runner.run(tests)
