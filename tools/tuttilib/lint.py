@@ -96,7 +96,7 @@ def check_text():
         except UnicodeDecodeError:
             continue
         lines = text.splitlines()
-        needs_spdx = path.endswith((".c", ".h", ".S", ".py", ".sh", ".mk", ".lds")) \
+        needs_spdx = path.endswith((".c", ".h", ".S", ".py", ".sh", ".mk", ".lds", ".pml")) \
             or os.path.basename(path) in ("Makefile", "Kconfig", "tutti")
         if needs_spdx and lines and not any(SPDX in line for line in lines[:2]):
             out.append(f"{path}:1: no SPDX line")

@@ -47,6 +47,8 @@ NEEDS = (
     ("test lint", "libc6-dev", _file("/usr/include/stdlib.h")),
     ("test", "autoconf", _program("autoconf")),
     ("test", "automake", _program("automake")),
+    # Searches the models of tests/models.
+    ("test", "spin", _program("spin")),
     ("lint", "clang-14", _program("clang-14")),
     ("lint", "clang-format-14", _program("clang-format-14")),
 )

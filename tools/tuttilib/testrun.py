@@ -21,6 +21,13 @@
   tests/torture/*.c      as guest, with 1, 2, 4 and 8 CPUs. Those that include torture.h have a short form, by a number of operations, which
                          always runs, and a long one by time, with --minutes N, which the torture programs of each number of CPUs
                          share; they get `--seed S`. Others have the long form only; TUTTI_MINUTES is their part of the time.
+  tests/models/*.pml     models of algorithms in Promela, searched completely by `spin`: as they are, without an error; and once
+                         with each mutation, a macro MUTANT_name that breaks the algorithm, with an error:
+                             // model: mutants=MUTANT_no_barrier,MUTANT_early:safety depth=100000 fair=yes states=1000 cflags=-DX timeout=120
+                         What is checked: `safety` (assertions, deadlock), then each `ltl NAME { … }` of the file, under weak fairness
+                         unless `fair=no`. After a mutant's colon stands the one that has to refute it; without, any may. A search
+                         that needs more than 2 GB or is deeper than `depth` failed, and one with fewer than `states` states, too.
+                         The model sees the macro SEARCH_safety or SEARCH_NAME.
   tests/integration/*.py functions test_*(t): the tool itself as a user calls it; `t` is a Context.
 
 A guest or host program that ends with 77 was skipped; its last line says why. Nothing is remembered between two calls except
@@ -235,6 +242,100 @@ def capture(command, what):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=images.ROOT)
     if done.returncode:
         raise Failed("%s\n%s" % (done.stdout.decode("utf-8", "replace"), what))
+
+
+# ---- models ----------------------------------------------------------------------------------------------------------
+
+MODEL_KEYS = {"mutants", "depth", "fair", "states", "cflags", "timeout"}
+MODEL_MEGABYTES = 2000
+
+
+class Model:
+    """A Promela file and what its directive says."""
+
+    def __init__(self, path):
+        self.path, self.stem = path, os.path.splitext(os.path.basename(path))[0]
+        self.found = checked(path, directive(path, "model") or {}, MODEL_KEYS)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        self.claims = re.findall(r"^ltl\s+(\w+)", text, re.M)
+        listed = [item for value in self.found.get("mutants", []) for item in value.split(",") if item]
+        self.mutants = {item.partition(":")[0]: item.partition(":")[2] for item in listed}
+        known = set(re.findall(r"\bMUTANT_\w+", re.sub(r"//.*", "", text)))
+        if not known or known != set(self.mutants):
+            self.wrong("mutants=%s, but the model has %s" % (",".join(self.mutants), " ".join(sorted(known)) or "none"))
+        for by in self.mutants.values():
+            if by not in ["", "safety"] + self.claims:
+                self.wrong("%s: neither safety nor an ltl of this file" % by)
+        self.numbers = {}
+        for key, default in (("depth", "100000"), ("states", "1"), ("timeout", "120")):
+            value = one(self.found, key, default)
+            if not value.isdigit():
+                self.wrong("%s=%s: a number is wanted" % (key, value))
+            self.numbers[key] = int(value)
+
+    def wrong(self, text):
+        raise Failure("%s: %s" % (os.path.relpath(self.path, images.ROOT), text))
+
+    def tests(self):
+        for mutant in [""] + list(self.mutants):
+            yield Test("model/%s%s" % (self.stem, mutant and " " + mutant), self.body(mutant), 1, self.numbers["timeout"])
+
+    def body(self, mutant):
+        def body(test, runner):
+            said = []
+            for what in ["safety"] + self.claims:
+                if mutant and self.mutants[mutant] not in ("", what):
+                    continue
+                errors, states, output = self.search(test, runner, what, mutant)
+                if not mutant and errors:
+                    raise Failed("%s\n%s: %d errors" % (output, what, errors))
+                if not mutant and states < self.numbers["states"]:
+                    raise Failed("%s\n%s: %d states, wanted %d at least" % (output, what, states, self.numbers["states"]))
+                if mutant and errors:
+                    return "refuted by %s after %d states" % (what, states)
+                said.append("%s %d states" % (what, states))
+            if mutant:
+                raise Failed("%s: not refuted by a complete search: %s" % (mutant, ", ".join(said)))
+            return ", ".join(said)
+        return body
+
+    def search(self, test, runner, what, mutant):
+        """One property over all states: errors, states, what spin said. An error's steps are part of what it said."""
+        claim = what != "safety"
+        folder = os.path.join(images.BUILD, "model", "-".join([self.stem, what] + [mutant] * bool(mutant)))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        shutil.copy(self.path, folder)
+        name = os.path.basename(self.path)
+        flags = ["-DMEMLIM=%d" % MODEL_MEGABYTES] + ([] if claim else ["-DSAFETY", "-DNOCLAIM"])
+        nfair = ["-DNFAIR=3"] if claim else []
+        macros = [word for value in self.found.get("cflags", []) for word in words_of(value)] + ["-D" + mutant] * bool(mutant)
+        macros.append("-DSEARCH_" + what)
+        search = ["./pan", "-m%d" % self.numbers["depth"]]
+        if claim:
+            search += ["-a"] + ["-f"] * (one(self.found, "fair", "yes") != "no") + (["-N", what] if len(self.claims) > 1 else [])
+        output = ""
+        for command in (["spin"] + macros + ["-a", name], ["gcc", "-O2", "-w"] + flags + nfair + ["-o", "pan", "pan.c"], search):
+            status, output = runner.process(command, test.timeout, os.environ, folder)
+            if status is None:
+                raise Failed("%s\n%s: time-out after %g s" % (output, " ".join(command), test.timeout))
+            if status and command is not search:
+                raise Failed("%s\n%s: exit status %d" % (output, " ".join(command), status))
+        errors, states = re.search(r"errors: (\d+)", output), re.search(r"^\s*(\d+) states, stored", output, re.M)
+        if not errors or not states:
+            raise Failed("%s\n%s: no result" % (output, what))
+        found = int(errors.group(1))
+        if not found and re.search(r"max search depth too small|Search not completed|out of memory|reached -DMEMLIM|resized", output):
+            raise Failed("%s\n%s: the search is not complete" % (output, what))
+        if found and not mutant:
+            output += runner.process(["spin", "-t", "-p", "-g", name], test.timeout, os.environ, folder)[1][-6000:]
+        return found, int(states.group(1)), output
+
+
+def model_tests():
+    for path in sources_in("models", ".pml"):
+        yield from Model(path).tests()
 
 
 # ---- guest tests -----------------------------------------------------------------------------------------------------
@@ -736,11 +837,11 @@ class Runner:
                 raise Failed(str(self.images[key]))
             return self.images[key]
 
-    def process(self, command, timeout, env):
+    def process(self, command, timeout, env, folder=images.ROOT):
         """(status or None after a time-out, output) of a Linux program."""
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                       cwd=images.ROOT, env=env, start_new_session=True, preexec_fn=images.die_with_me)
+                                       cwd=folder, env=env, start_new_session=True, preexec_fn=images.die_with_me)
         except OSError as error:
             raise Failed("%s: %s" % (command[0], error))
         self.children.add(process)
@@ -763,7 +864,7 @@ class Runner:
             try:
                 result, text = "passed", ""
                 try:
-                    test.body(test, self)
+                    text = test.body(test, self) or ""
                 except Skip as why:
                     result, text = "skipped", str(why)
                 except (Failed, Failure) as error:
@@ -812,7 +913,7 @@ class Runner:
                 self.skipped += 1
             else:
                 self.failed += 1
-            console.out("%-8s %6.1f s  %s%s" % (result, seconds, test.name, ": " + text if result == "skipped" else ""))
+            console.out("%-8s %6.1f s  %s%s" % (result, seconds, test.name, ": " + text if text and result != "FAILED" else ""))
             if result == "FAILED":
                 if len(text) > LONGEST:
                     text = text[:LONGEST // 2] + "\n…\n" + text[-LONGEST // 2:]
@@ -821,7 +922,7 @@ class Runner:
 
 def collect(opts):
     programs = list(guest_tests("guest", opts)) + list(guest_tests("planted", opts))
-    tests = programs if opts.plat or opts.seeds else list(host_tests()) + programs + list(integration_tests())
+    tests = programs if opts.plat or opts.seeds else list(host_tests()) + list(model_tests()) + programs + list(integration_tests())
     long_form = any(name.startswith("torture") for name in opts.names)
     tests += list(guest_tests("torture", opts, short_only=not long_form))
     return tests
@@ -875,7 +976,7 @@ def command_test(words):
     if lost or not tests:
         raise Failure("test: nothing matches %s; ./tutti test --list names the tests" % " ".join(lost or opts.names))
     plat = "host" if opts.seeds or opts.plat == "host" else "vm"
-    if any(not test.name.startswith("host/") for test in tests) \
+    if any(not test.name.startswith(("host/", "model/")) for test in tests) \
             or not os.path.isfile(os.path.join(images.BUILD, "default", "gen", "config.h")):
         images.kernel("default", plat=plat)     # a kernel that does not build is one error, not hundreds
     runner = Runner(opts, tests)
