@@ -34,11 +34,9 @@ static void emit(const char *line, size_t len)
 	if (locked)
 		uk_spin_lock(&control.lock);
 	control_write(line, len);
-	if (locked) {
+	if (locked)
 		/* not uk_spin_unlock(): a switch here would be one from the middle of whatever logs */
-		__atomic_store_n(&control.lock.locked, 0, __ATOMIC_RELEASE);
-		preempt_enable_no_resched();
-	}
+		spin_unlock_no_resched(&control.lock);
 	arch_irq_restore(flags);
 }
 

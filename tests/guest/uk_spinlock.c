@@ -83,7 +83,7 @@ static void states(void)
 	int got;
 
 	CHECK(!arch_irqs_disabled());
-	other.locked = 77;
+	other.word = 77;
 	uk_spin_init(&other);
 	CHECK(!uk_spin_is_locked(&other));
 

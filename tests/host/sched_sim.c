@@ -315,7 +315,7 @@ void uk_spin_lock_slow(struct uk_spinlock *l)
 	do {
 		while (uk_spin_is_locked(l))
 			sched_yield();
-	} while (__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE));
+	} while (__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE));
 }
 
 /* ---- switching ---- */

@@ -13,6 +13,12 @@ static inline void arch_cpu_relax(void)
 	__builtin_ia32_pause();
 }
 
+/* A wait has become long: on a CPU that a hypervisor gives there is nothing more to do than that. */
+static inline void arch_cpu_yield(void)
+{
+	__builtin_ia32_pause();
+}
+
 static inline uint64_t arch_rdmsr(uint32_t msr)
 {
 	uint32_t lo, hi;

@@ -2,6 +2,7 @@
 /* What takes the place of ring 0's instructions in a process. */
 #pragma once
 
+#include <arch/hostcall.h>
 #include <arch/insn.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +18,16 @@ static inline void arch_cpu_relax(void)
 	__builtin_ia32_pause();
 }
 #endif
+
+/* A wait has become long: whoever it is for may have no core of the host. Any context, also where arch_cpu_relax() may be called. */
+static inline void arch_cpu_yield(void)
+{
+#ifdef CONFIG_REPLAY
+	arch_cpu_relax();
+#else
+	hostcall(HOST_sched_yield, 0, 0, 0, 0, 0, 0);
+#endif
+}
 
 /* No more of this thread: until the process ends. */
 void arch_halt_forever(void) __attribute__((noreturn));

@@ -38,6 +38,7 @@ void hostcall_set_gs(uintptr_t base);
 #define HOST_rt_sigaction      13
 #define HOST_rt_sigprocmask    14
 #define HOST_pread64	       17
+#define HOST_sched_yield       24
 #define HOST_madvise	       28
 #define HOST_getpid	       39
 #define HOST_exit	       60
