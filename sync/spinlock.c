@@ -35,7 +35,9 @@
  * CPU's own per-CPU area and no memory. Limit: CPUs times NODES fit 16 bits.
  */
 /* With `pause` at every look where it costs nothing but time (see sync/spin.h). */
+#ifndef SPIN_LOOKS_PER_PAUSE
 #define SPIN_LOOKS_PER_PAUSE (config_replay || config_plat_host ? 1u : 1024u)
+#endif
 
 #include "uk/spinlock.h"
 

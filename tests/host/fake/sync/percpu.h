@@ -96,6 +96,7 @@ __attribute__((weak)) bool context_may_sleep(void)
 	return fake_percpu.preempt_count == 0 && fake_percpu.in_irq == 0;
 }
 
+#ifndef FAKE_SPIN_REAL /* a test that has sync/spinlock.c in it */
 /* More threads than processors: a waiter gives its time slice away instead of spinning through it. */
 void uk_spin_lock_slow(struct uk_spinlock *l);
 __attribute__((weak)) void uk_spin_lock_slow(struct uk_spinlock *l)
@@ -107,3 +108,4 @@ __attribute__((weak)) void uk_spin_lock_slow(struct uk_spinlock *l)
 			sched_yield();
 	} while (__atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE));
 }
+#endif
