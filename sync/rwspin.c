@@ -22,6 +22,8 @@
  * admitted reader's load of the word is an acquire that reads from the leaving writer's release (or from a later
  * compare-and-swap in its release sequence).
  *
+ * To the lock hooks a reader that has to wait is contended as soon as it has seen that it has to, a writer likewise, once.
+ *
  * Contexts: as the header says; no memory is needed.
  */
 #include "sync/rwspin.h"
@@ -66,67 +68,84 @@ static __noinline void read_lock_slow(struct rwspin *l, rwspin_wait_fn wait)
 			break;
 		}
 	}
+	lock_hook_contended(&l->map, l);
 	/* pairs with the release in rwspin_write_unlock(), which made this reader one of those inside */
 	while ((((now = __atomic_load_n(&l->word, __ATOMIC_ACQUIRE)) ^ w) & TURNS) == 0)
 		wait_a_little(l, now, wait, &looks);
 }
 
-void rwspin_read_lock(struct rwspin *l, rwspin_wait_fn wait)
-{
-	if (!rwspin_read_trylock(l)) {
-		preempt_disable();
-		read_lock_slow(l, wait);
-	}
-}
-
-bool rwspin_read_trylock(struct rwspin *l)
+static inline bool try_read(struct rwspin *l)
 {
 	uint64_t w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
 
-	preempt_disable();
 	while (likely(!(w & (WRITER | WRITERS_WAITING))))
 		/* pairs with the release in rwspin_write_unlock() */
 		if (likely(swap_word(l, &w, w + READER, __ATOMIC_ACQUIRE)))
 			return true;
+	return false;
+}
+
+LOCKS_UNCHECKED void rwspin_read_lock(struct rwspin *l, rwspin_wait_fn wait)
+{
+	preempt_disable();
+	lock_hook_acquire(&l->map, l, LOCK_SHARED);
+	if (!try_read(l))
+		read_lock_slow(l, wait);
+	lock_hook_acquired(&l->map, l, LOCK_SHARED);
+}
+
+LOCKS_UNCHECKED bool rwspin_read_trylock(struct rwspin *l)
+{
+	preempt_disable();
+	if (try_read(l)) {
+		lock_hook_acquired(&l->map, l, LOCK_SHARED | LOCK_TRY);
+		return true;
+	}
 	preempt_enable_no_resched();
 	return false;
 }
 
-bool rwspin_read_unlock(struct rwspin *l)
+LOCKS_UNCHECKED bool rwspin_read_unlock(struct rwspin *l)
 {
+	lock_hook_release(&l->map, l);
 	/* release: pairs with the acquire of the next writer in rwspin_write_lock() */
 	uint64_t w = __atomic_sub_fetch(&l->word, READER, __ATOMIC_SEQ_CST);
 
 	return !(w & READERS) && (w & WRITERS_WAITING);
 }
 
-void rwspin_write_lock(struct rwspin *l, rwspin_wait_fn wait)
+LOCKS_UNCHECKED void rwspin_write_lock(struct rwspin *l, rwspin_wait_fn wait)
 {
 	uint64_t w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
 	uint64_t waiting = 0;
 	unsigned looks = 0;
 
 	preempt_disable();
+	lock_hook_acquire(&l->map, l, 0);
 	for (;;) {
 		if (!(w & (WRITER | READERS))) {
 			/* pairs with the releases in rwspin_read_unlock() and rwspin_write_unlock() */
 			if (swap_word(l, &w, (w | WRITER) - waiting, __ATOMIC_ACQUIRE))
-				return;
+				break;
 		} else if (!waiting) {
-			if (swap_word(l, &w, w + WRITER_WAITS, __ATOMIC_RELAXED))
+			if (swap_word(l, &w, w + WRITER_WAITS, __ATOMIC_RELAXED)) {
 				waiting = WRITER_WAITS;
+				lock_hook_contended(&l->map, l);
+			}
 		} else {
 			wait_a_little(l, w, wait, &looks);
 			w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
 		}
 	}
+	lock_hook_acquired(&l->map, l, 0);
 }
 
-bool rwspin_write_unlock(struct rwspin *l)
+LOCKS_UNCHECKED bool rwspin_write_unlock(struct rwspin *l)
 {
 	uint64_t w = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
 	uint64_t new;
 
+	lock_hook_release(&l->map, l);
 	do {
 		new = (w & ~(WRITER | READERS_WAITING)) + TURN;
 		new += (w & READERS_WAITING) / READER_WAITS;

@@ -19,29 +19,44 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct rwspin {
-	uint64_t word; /* [a] see sync/rwspin.c */
+#include "lib/capability.h"
+#include "sync/lock_hooks.h"
+
+struct LOCKABLE("rwspin") rwspin {
+	uint64_t word;	     /* [a] see sync/rwspin.c */
+	struct lock_map map; /* [I] of no size without lock hooks */
 };
 
 #define RWSPIN_INITIALIZER() \
 	{                    \
-		0            \
+		.word = 0    \
 	}
+/* With a class of its own (sync/lock_hooks.h). */
+#define RWSPIN_INIT(cls)                                \
+	{                                               \
+		.word = 0, .map = LOCK_MAP_INIT((cls)), \
+	}
+#define rwspin_init_class(l, cls)                                        \
+	do {                                                             \
+		struct rwspin *rwspin_l_ = (l);                          \
+		__atomic_store_n(&rwspin_l_->word, 0, __ATOMIC_RELAXED); \
+		lock_map_set(&rwspin_l_->map, (cls));                    \
+	} while (0)
 
 /* `seen`: nothing can have changed for the waiter while the word is this. `looks`: rounds so far. */
 typedef void (*rwspin_wait_fn)(const struct rwspin *l, uint64_t seen, unsigned looks);
 
-void rwspin_read_lock(struct rwspin *l, rwspin_wait_fn wait);
+ACQUIRES_SHARED(l) void rwspin_read_lock(struct rwspin *l, rwspin_wait_fn wait);
 /* True: the caller is a reader now. Never waits. */
-bool rwspin_read_trylock(struct rwspin *l);
-void rwspin_write_lock(struct rwspin *l, rwspin_wait_fn wait);
+TRY_ACQUIRES_SHARED(true, l) bool rwspin_read_trylock(struct rwspin *l);
+ACQUIRES(l) void rwspin_write_lock(struct rwspin *l, rwspin_wait_fn wait);
 
 /*
  * True: somebody who waited may go on. Preemption stays off: the caller wakes whom it has to, then ends the section
  * with preempt_enable() or, where its way out must not switch threads, preempt_enable_no_resched().
  */
-bool rwspin_read_unlock(struct rwspin *l);
-bool rwspin_write_unlock(struct rwspin *l);
+RELEASES_SHARED(l) bool rwspin_read_unlock(struct rwspin *l);
+RELEASES(l) bool rwspin_write_unlock(struct rwspin *l);
 
 /* Is there a writer inside? Exact for the writer itself: for assertions. */
 bool rwspin_is_write_locked(const struct rwspin *l);
