@@ -42,6 +42,8 @@ endif
 
 # Every lock calls the validator and the statistics; programs see the same locks, so they are told, too.
 LOCK_HOOKS := $(if $(CONFIG_LOCK_VALIDATOR)$(CONFIG_LOCKSTAT),-D__TUTTI_LOCK_HOOKS__)
+# Assertions and metrics of sleeping locks are in their out-of-line halves: no inline fast paths, in programs neither.
+LOCK_HOOKS += $(if $(CONFIG_DEBUG)$(CONFIG_MUTEX_METRICS),-D__TUTTI_LOCK_CALLS__)
 
 KERNEL_INCLUDES := -I. -Iinclude $(addprefix -I,$(ARCH_DIRS)) -I$(BASE)/gen -include $(BASE)/gen/config.h
 KERNEL_CFLAGS := -std=gnu17 $(COMMON_CFLAGS) -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \

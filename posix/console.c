@@ -13,17 +13,19 @@
 #include "posix/console.h"
 
 #include "lib/string.h"
-#include "sched/kmutex.h"
 #include "sched/waitq.h"
+#include "uk/mutex.h"
 
 #define CHUNK	 256
 #define INPUT	 1024
 #define RETRY_NS 1000000ull
 
+LOCK_CLASS(output_class, "console output", 10, LOCK_SLEEPS, "one write at a time to one stream");
+
 struct waitq console_input = WAITQ_INIT(console_input);
 
 static struct {
-	struct kmutex out[2];
+	struct uk_mutex out[2];
 	struct waitq room;
 	struct uk_spinlock in_lock;
 	char in[INPUT];	 /* [in_lock] bytes in_at .. in_end are waiting */
@@ -31,7 +33,7 @@ static struct {
 	unsigned in_end; /* [in_lock] */
 	bool eof;	 /* [in_lock] nothing comes after these */
 } con = {
-	.out = { KMUTEX_INIT(con.out[0]), KMUTEX_INIT(con.out[1]) },
+	.out = { MUTEX_INIT(con.out[0], &output_class), MUTEX_INIT(con.out[1], &output_class) },
 	.room = WAITQ_INIT(con.room),
 };
 
@@ -128,12 +130,12 @@ static long put_all(enum plat_stream s, const char *buf, size_t len)
 
 long console_write(enum plat_stream s, struct iov *from)
 {
-	struct kmutex *m = &con.out[s == PLAT_STDERR];
+	struct uk_mutex *m = &con.out[s == PLAT_STDERR];
 	char chunk[CHUNK];
 	size_t total = 0;
 	long n = 0, err = 0;
 
-	kmutex_lock(m);
+	uk_mutex_lock(m);
 	while (from->left) {
 		n = iov_copy_in(from, chunk, sizeof(chunk));
 		if (n < 0)
@@ -143,7 +145,7 @@ long console_write(enum plat_stream s, struct iov *from)
 			break;
 		total += (size_t)n;
 	}
-	kmutex_unlock(m);
+	uk_mutex_unlock(m);
 	if (err == -EPIPE)
 		posix_signal_self(SIGPIPE);
 	return total ? (long)total : err ? err : n;

@@ -25,8 +25,8 @@
 #include "posix/iov.h"
 #include "posix/posix.h"
 #include "posix/tree.h"
-#include "sched/kmutex.h"
 #include "sched/waitq.h"
+#include "uk/mutex.h"
 
 #define FILES	  1024
 #define SMALL_IOV 8
@@ -48,11 +48,13 @@ struct file {
 	int flags;		    /* [a] access mode [I], O_APPEND, O_NONBLOCK */
 	const struct file_ops *ops; /* [I] */
 	struct node *node;	    /* [I] or NULL: a standard stream */
-	struct kmutex pos_lock;
+	struct uk_mutex pos_lock;
 	uint64_t pos;	   /* [pos_lock] bytes; in a folder: number of the next entry */
 	char text[24];	   /* [I] contents of a generated file */
 	uint32_t text_len; /* [I] */
 };
+
+LOCK_CLASS(position_class, "file position", 10, LOCK_SLEEPS, "the position of one open file, for reads and writes that move it");
 
 static struct slab_cache file_cache = SLAB_CACHE("open file", struct file);
 
@@ -77,7 +79,7 @@ static struct file *file_new(const struct file_ops *ops, struct node *node, int 
 	f->flags = flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_PATH);
 	f->ops = ops;
 	f->node = node;
-	kmutex_init(&f->pos_lock);
+	mutex_init_class(&f->pos_lock, &position_class);
 	return f;
 }
 
@@ -423,11 +425,11 @@ static long do_io(struct file *f, struct iov *iov, bool write, const uint64_t *a
 	}
 	if (!f->ops->seekable)
 		return op(f, iov, 0);
-	kmutex_lock(&f->pos_lock);
+	uk_mutex_lock(&f->pos_lock);
 	r = op(f, iov, f->pos);
 	if (r > 0)
 		f->pos += (uint64_t)r;
-	kmutex_unlock(&f->pos_lock);
+	uk_mutex_unlock(&f->pos_lock);
 	return r;
 }
 
@@ -863,9 +865,9 @@ long sys_getdents64(const long *a)
 	if (f->ops != &dir_ops) {
 		r = -ENOTDIR;
 	} else {
-		kmutex_lock(&f->pos_lock);
+		uk_mutex_lock(&f->pos_lock);
 		r = dir_fill(f, ARG_PTR(a, 1), ARG_SIZE(a, 2));
-		kmutex_unlock(&f->pos_lock);
+		uk_mutex_unlock(&f->pos_lock);
 	}
 	file_put(f);
 	return r;
@@ -890,7 +892,7 @@ long sys_lseek(const long *a)
 		file_put(f);
 		return -ESPIPE;
 	}
-	kmutex_lock(&f->pos_lock);
+	uk_mutex_lock(&f->pos_lock);
 	switch (ARG_INT(a, 2)) {
 	case SEEK_SET:
 		break;
@@ -910,7 +912,7 @@ long sys_lseek(const long *a)
 		f->pos = f->node->device && f->ops != &text_ops ? 0 : (uint64_t)off;
 		r = (long)f->pos;
 	}
-	kmutex_unlock(&f->pos_lock);
+	uk_mutex_unlock(&f->pos_lock);
 	file_put(f);
 	return r;
 }

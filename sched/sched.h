@@ -145,6 +145,13 @@ uint64_t thread_run_ns(void);
 /* Call fn on each thread (list lock held, interrupts off: fn must be short). */
 void thread_foreach(void (*fn)(struct uk_thread *t, void *arg), void *arg);
 
+/*
+ * fn(a, b) on the kernel stack of the current thread, and its result. The out-of-line half of every function that programs call
+ * on their own stack and that sleeps or takes the kernel's locks. On the kernel stack already: a plain call. Any context; a
+ * signal that came meanwhile is delivered on the way back. In arch/x86_64/context.S.
+ */
+long sched_on_kstack(long (*fn)(void *a, void *b), void *a, void *b);
+
 /* "preempt" or "coop"; before sched_init(). */
 extern bool sched_preemptive;
 /*

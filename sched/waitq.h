@@ -28,25 +28,18 @@
 #include "plat/plat.h"
 #include "sched/sched.h"
 #include "uk/spinlock.h"
+#include "uk/wait_types.h"
 
-struct waitq {
-	struct uk_spinlock lock;
-	struct list waiters; /* [lock] of struct waitq_entry, oldest first */
-};
-
-struct waitq_entry {
-	struct list node;	  /* [wq lock] */
-	struct uk_thread *thread; /* [I] */
-};
+LOCK_CLASS_EXTERN(waitq_class);
 
 #define WAITQ_INIT(name)                                                                \
 	{                                                                               \
-		.lock = UK_SPINLOCK_INITIALIZER(), .waiters = LIST_INIT((name).waiters) \
+		.lock = SPINLOCK_INIT(&waitq_class), .waiters = LIST_INIT((name).waiters) \
 	}
 
 static inline void waitq_init(struct waitq *wq)
 {
-	uk_spin_init(&wq->lock);
+	spin_init_class(&wq->lock, &waitq_class);
 	list_init(&wq->waiters);
 }
 

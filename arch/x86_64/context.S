@@ -13,6 +13,11 @@
  */
 #include <arch/asm.inc>
 #include <arch/boot_abi.h>
+#include <arch/trap_asm.inc>
+
+/* Offset and bit in struct uk_thread, which belongs to sched/, above; sched.h asserts them. */
+#define THREAD_FLAGS	  24
+#define THREAD_SIGPENDING 1
 
 /* Layout of an FXSAVE image (Intel SDM vol. 1, 10.5.1). */
 #define FXSAVE_SIZE  512
@@ -143,3 +148,69 @@ arch_enter_app:
 	xor	%edx, %edx
 	irq_enable
 	jmp	*%rsi
+
+/*
+ * long sched_on_kstack(long (*fn)(void *a, void *b), void *a, void *b)
+ *
+ * A program calls the kernel's sleeping functions on its own stack, which may be tiny or not there yet. Already on the kernel stack
+ * of the current thread: a jump. Otherwise that stack is empty, as in a system call, and everything that matters is the same as in
+ * posix/syscall_entry.S: all that is kept of the application stack is its pointer, in a register for two instructions (an interrupt
+ * between them goes on below rsp, which is the kernel stack's top), then in the frame. The thread may be preempted, sleep and go on
+ * elsewhere in fn: its kernel stack goes with it, and so do the three words of it that GS shows.
+ *
+ * A signal that arrives while fn runs finds a kernel stack and is left pending. The flag is tested after rsp is the application's
+ * again: from then on an interrupt delivers it itself. Not where preemption or interrupts are off: whoever did that turns
+ * them on again, and the next way back sees the flag.
+ */
+	.globl	sched_on_kstack
+	.hidden	sched_on_kstack
+	.type	sched_on_kstack, @function
+	.p2align 4
+sched_on_kstack:
+	mov	%rdi, %rax
+	mov	%rsi, %rdi
+	mov	%rdx, %rsi
+	mov	%gs:PERCPU_KSTACK_BASE, %r8
+	mov	%gs:PERCPU_KSTACK_TOP, %rcx
+	mov	%rsp, %r10
+	cmp	%r8, %r10
+	jbe	1f
+	cmp	%rcx, %r10
+	ja	1f
+	jmp	*%rax
+1:	mov	%rcx, %rsp
+	push	%r10
+	push	(%r10)		/* return address, for backtraces */
+	push	%rbp
+	mov	%rsp, %rbp
+	sub	$8, %rsp
+	call	*%rax
+	mov	16(%rbp), %rcx
+	mov	(%rbp), %rbp
+	mov	%rcx, %rsp
+	mov	%gs:PERCPU_CURRENT, %rcx
+	testl	$THREAD_SIGPENDING, THREAD_FLAGS(%rcx)
+	jnz	3f
+2:	ret
+	/* On the application stack as at entry, result in rax: the common way back, on a frame of here. */
+3:	cmpl	$0, %gs:PERCPU_PREEMPT_COUNT
+	jne	2b
+	cmpl	$0, %gs:PERCPU_IRQ_OFF
+	jne	2b
+	lea	2b(%rip), %rcx
+	mov	%rsp, %rdx
+	mov	%gs:PERCPU_KSTACK_TOP, %rsp
+	mov	%ss, %esi
+	push	%rsi
+	push	%rdx
+	pushfq
+	mov	%cs, %esi
+	push	%rsi
+	push	%rcx
+	push	$0		/* error */
+	push	$0		/* vector */
+	push_registers
+	mov	%rsp, %rdi
+	irq_disable
+	call	arch_trap_leave	/* does not return */
+	.size	sched_on_kstack, . - sched_on_kstack

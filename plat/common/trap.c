@@ -85,6 +85,12 @@ static void leave(struct trap_frame *f, bool from_app)
 	}
 }
 
+void arch_trap_leave(struct trap_frame *f)
+{
+	leave(f, true);
+	arch_return_frame(f);
+}
+
 static void interrupt(unsigned vector)
 {
 	percpu_write(in_irq, percpu_read(in_irq) + 1);

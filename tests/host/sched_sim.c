@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// host: srcs=sched/sched.c,sched/thread.c,sched/timer.c,sched/kmutex.c,lib/rbtree.c,lib/fmt.c cflags=-Itests/host/sched_fake,-pthread sanitize=thread,undefined
+// host: srcs=sched/sched.c,sched/thread.c,sched/timer.c,sched/waitq.c,sched/waiter.c,sched/mutex.c,sched/semaphore.c,sched/rwlock.c,sched/condition.c,sched/completion.c,lib/rbtree.c,lib/fmt.c cflags=-Itests/host/sched_fake,-pthread sanitize=thread,undefined
 /*
  * The real scheduler, timers, wait queues and mutex on four virtual CPUs inside a Linux process.
  *
@@ -9,7 +9,7 @@
  * IPI hangs the test, which the watchdog turns into a failure. A stack (host thread) that two CPUs run at once is
  * caught by `on_stack`, use of a freed thread by poisoning.
  *
- * Promises kept: no wake-up is lost between block, wake, time-out and idle; mutual exclusion of kmutex; cancelled
+ * Promises kept: no wake-up is lost between block, wake, time-out and idle; mutual exclusion of uk_mutex; cancelled
  * timers do not run later; exited threads may still be woken and looked up; affinity holds on return; all in both
  * modes.
  */
@@ -25,10 +25,14 @@
 #include "mm/mm.h"
 #include "mm/slab.h"
 #include "plat/plat.h"
-#include "sched/kmutex.h"
 #include "sched/sched.h"
 #include "sched/timer.h"
 #include "sched/waitq.h"
+#include "tutti/completion.h"
+#include "tutti/condition.h"
+#include "uk/mutex.h"
+#include "uk/rwlock.h"
+#include "uk/semaphore.h"
 
 #define CPUS	     4
 #define PEND_TIMER   1u
@@ -73,6 +77,12 @@ static void fail(const char *what)
 		if (!(x))         \
 			fail(#x); \
 	} while (0)
+
+/* Every stack is a kernel stack. */
+long sched_on_kstack(long (*fn)(void *a, void *b), void *a, void *b)
+{
+	return fn(a, b);
+}
 
 /* ---- interrupts ---- */
 
@@ -496,7 +506,7 @@ static void pingpong(unsigned i)
 }
 
 /* mutex around a plain counter; TSan sees a missing exclusion, the count too */
-static struct kmutex mutex;
+static struct uk_mutex mutex;
 static unsigned counter;
 #define LOCKERS 8
 static void locker(unsigned i)
@@ -504,14 +514,14 @@ static void locker(unsigned i)
 	unsigned s = i;
 
 	for (unsigned r = 0; r < 1500; r++) {
-		kmutex_lock(&mutex);
+		uk_mutex_lock(&mutex);
 		counter++;
 		if (rnd(&s) % 16 == 0)
 			thread_yield();
 		if (rnd(&s) % 32 == 0)
 			spin_ns(20000);
-		CHECK(kmutex_is_mine(&mutex));
-		kmutex_unlock(&mutex);
+		CHECK(tutti_mutex_is_held(&mutex));
+		uk_mutex_unlock(&mutex);
 		safepoint();
 	}
 }
@@ -799,7 +809,7 @@ int main(void)
 
 	waitq_init(&done_wq);
 	waitq_init(&tok_wq);
-	kmutex_init(&mutex);
+	uk_mutex_init(&mutex);
 	for (unsigned i = 0; i < PAIRS; i++)
 		waitq_init(&pair[i].wq);
 

@@ -37,6 +37,8 @@ void arch_trap_init_cpu(unsigned cpu);
  * the kernel stack counts as empty from then on if f->rsp is outside of it.
  */
 void arch_return_frame(const struct trap_frame *f) __attribute__((noreturn));
+/* Back to application code with what is due on the way (a switch, a signal), for sched_on_kstack(). Interrupts off. */
+void arch_trap_leave(struct trap_frame *f) __attribute__((noreturn));
 
 /* Static resources of all CPUs but the boot CPU (interrupt stacks) before they start. 0 or -ENOMEM. */
 int arch_trap_prepare_cpu(unsigned cpu);

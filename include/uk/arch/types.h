@@ -18,6 +18,8 @@ typedef long __ssz;
 typedef uintptr_t __uptr;
 typedef __s64 __nsec;
 
+#define __NSEC_MAX INT64_MAX
+
 #ifndef __NULL
 #define __NULL ((void *)0)
 #endif

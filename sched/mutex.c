@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The mutex that sleeps: what uk/mutex.h does not do inline.
+ *
+ * `word` holds the owner's address, MUTEX_WAITERS and MUTEX_RECURSIVE. `lock` guards the queue, and MUTEX_WAITERS is set exactly while
+ * somebody is in it (outside sections of `lock`). Owner 0 is free. Only the owner makes it free or gives it to somebody; a free one is
+ * taken by compare-and-swap: by newcomers, inline or here, and by the first of the queue. Waiters further back never take it: order
+ * of arrival.
+ *
+ * No lost wake-up. A waiter links itself and sets MUTEX_WAITERS in one section of `lock`, then looks at the owner, and before it
+ * lets go of `lock` to sleep it is marked `asleep` and BLOCKING. An unlock that succeeds by the inline compare-and-swap found no
+ * MUTEX_WAITERS, so it comes before the bit in the order of `word`, and the waiter's look finds a free mutex or a later owner. Any
+ * other unlock takes `lock`: it frees or hands over, and wakes the first if that is asleep. So: whenever the mutex is free
+ * and somebody waits, the first in the queue is awake on its way to take it. Whoever leaves the queue by a time-out while it is free passes that duty on to
+ * the new first, under `lock`. Entries are on the waiters' stacks: taken off under `lock` by the waiter itself, or by the unlock that hands over,
+ * whose section the new owner waits for; so entry and thread are there while `lock` is held.
+ *
+ * Fairness. Handing a free mutex to a thread that has yet to run costs a switch for each section, so newcomers may take it first. Each
+ * unlock that passes over the first waiter counts: PASS_SLEEPING if that is not running now, PASS_RUNNING if it is (it spins and will
+ * not waste the time). From PASS_LIMIT on the unlock hands over. So at most PASS_LIMIT sections of others come before a waiter's own once it is
+ * first, and waiters get the mutex in turn (tests/torture/lock_torture.c measures it).
+ *
+ * Spinning (Boguslavsky and others, "Optimal strategies for spinning and blocking", 1994; Solaris' adaptive mutex): only while the owner runs
+ * on another CPU, this CPU has nothing else to do and for SPIN_LOOKS looks; before queueing only if nobody waits, in the
+ * queue only the first. Whether the owner runs is read from its structure without holding a reference: it may have exited
+ * since. The structures are from a slab, which never gives memory back, so the read is of some thread's word or of free memory; a
+ * wrong answer lets a waiter spin its bound or sleep at once, and both are right. (Not instrumented: the checkers would object.)
+ *
+ * Contexts: lock in thread context with preemption on; unlock and trylock in thread context. `lock` is held for a few steps,
+ * never in interrupts; run queues' locks are taken inside it. No memory is needed. Public functions run on the kernel stack.
+ */
+#include "sched/mutex.h"
+
+#include "lib/errno.h"
+#include "plat/plat.h"
+#include "sched/sched.h"
+#include "sync/spin.h"
+
+#define SPIN_LOOKS    (config_replay ? 3u : 2000u)
+#define PASS_RUNNING  8u
+#define PASS_SLEEPING 1u
+#define PASS_LIMIT    64u
+
+LOCK_CLASS(tutti_mutex_queue_class, "mutex queue", 62, 0, "the waiters of one mutex");
+
+static struct uk_mutex_metrics metrics; /* [a] each number for itself */
+
+#define count(field, n)                                                         \
+	do {                                                                    \
+		if (config_mutex_metrics)                                             \
+			__atomic_fetch_add(&metrics.field, (n), __ATOMIC_RELAXED); \
+	} while (0)
+
+static inline struct uk_thread *owner_of(uintptr_t word)
+{
+	return (struct uk_thread *)(word & ~MUTEX_BITS);
+}
+
+/* The thread may be gone: see the prologue. */
+__attribute__((no_sanitize("kernel-address", "thread"))) static bool runs(const struct uk_thread *t)
+{
+	return __atomic_load_n(&t->on_cpu, __ATOMIC_RELAXED) != 0;
+}
+
+/* Take it if it is free, whoever waits. */
+static bool take(struct uk_mutex *m)
+{
+	uintptr_t w = __atomic_load_n(&m->word, __ATOMIC_RELAXED);
+
+	while (!owner_of(w))
+		/* acquire: pairs with the release of the unlock */
+		if (__atomic_compare_exchange_n(&m->word, &w, w | (uintptr_t)current_thread(), false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+/* The owner locks a recursive one again. */
+static bool take_again(struct uk_mutex *m)
+{
+	uintptr_t w = __atomic_load_n(&m->word, __ATOMIC_RELAXED);
+
+	if (owner_of(w) != current_thread() || !(w & MUTEX_RECURSIVE))
+		return false;
+	m->depth++;
+	return true;
+}
+
+static bool spin_for(struct uk_mutex *m)
+{
+	unsigned looks = 0;
+
+	do {
+		uintptr_t w = __atomic_load_n(&m->word, __ATOMIC_RELAXED);
+
+		if (!owner_of(w)) {
+			if (take(m))
+				return true;
+		} else if ((w & MUTEX_WAITERS) || !runs(owner_of(w)) || percpu_read(need_resched)) {
+			return false;
+		}
+		spin_wait(&looks);
+	} while (looks < SPIN_LOOKS);
+	return false;
+}
+
+/* ---- the queue ---- */
+
+static inline struct mutex_waiter *first_of(struct uk_mutex *m)
+{
+	return list_first(&m->waiters, struct mutex_waiter, node);
+}
+
+REQUIRES(m->lock) static void enqueue_locked(struct uk_mutex *m, struct mutex_waiter *e)
+{
+	list_add_tail(&m->waiters, &e->node);
+	/* Later looks at the owner are later than any unlock that does not see it (same word). */
+	__atomic_fetch_or(&m->word, MUTEX_WAITERS, __ATOMIC_RELAXED);
+}
+
+REQUIRES(m->lock) static void dequeue_locked(struct uk_mutex *m, struct mutex_waiter *e)
+{
+	list_del(&e->node);
+	if (list_empty(&m->waiters))
+		__atomic_fetch_and(&m->word, ~MUTEX_WAITERS, __ATOMIC_RELAXED);
+}
+
+REQUIRES(m->lock) static void wake_locked(struct mutex_waiter *e)
+{
+	if (e->asleep) {
+		e->asleep = 0;
+		thread_wake(e->thread);
+	}
+}
+
+/* The mutex is free and somebody waits: see to it that the first one knows. */
+REQUIRES(m->lock) static void wake_first_if_free_locked(struct uk_mutex *m)
+{
+	if (!list_empty(&m->waiters) && !owner_of(__atomic_load_n(&m->word, __ATOMIC_RELAXED)))
+		wake_locked(first_of(m));
+}
+
+/* First in the queue: spin with `lock` given up while the owner runs. False: it is time to sleep. */
+LOCKS_UNCHECKED static bool spin_queued(struct uk_mutex *m, unsigned *looks)
+{
+	uintptr_t w = __atomic_load_n(&m->word, __ATOMIC_RELAXED), seen = w;
+
+	if (*looks >= SPIN_LOOKS || percpu_read(need_resched) || !runs(owner_of(w)))
+		return false;
+	uk_spin_unlock(&m->lock);
+	while (w == seen && *looks < SPIN_LOOKS && !percpu_read(need_resched) && runs(owner_of(w))) {
+		spin_wait(looks);
+		w = __atomic_load_n(&m->word, __ATOMIC_RELAXED);
+	}
+	uk_spin_lock(&m->lock);
+	return true;
+}
+
+/* `e` is in the queue, or was and has been handed the mutex. With `lock` held, given up meanwhile. */
+LOCKS_UNCHECKED static int wait_locked(struct uk_mutex *m, struct mutex_waiter *e, uint64_t deadline)
+{
+	unsigned looks = 0;
+
+	for (;;) {
+		/* acquire: pairs with the release of the unlock that hands over */
+		struct uk_thread *owner = owner_of(__atomic_load_n(&m->word, __ATOMIC_ACQUIRE));
+		bool first = first_of(m) == e;
+
+		if (owner == current_thread())
+			return 0;
+		if (first && !owner) {
+			if (take(m)) {
+				dequeue_locked(m, e);
+				return 0;
+			}
+			continue;
+		}
+		if (deadline != UINT64_MAX && plat_monotonic_ns() >= deadline) {
+			dequeue_locked(m, e);
+			wake_first_if_free_locked(m);
+			return -ETIMEDOUT;
+		}
+		if (first && spin_queued(m, &looks))
+			continue;
+		e->asleep = 1;
+		thread_prepare_block();
+		uk_spin_unlock(&m->lock);
+		thread_block_until(deadline);
+		uk_spin_lock(&m->lock);
+		e->asleep = 0;
+		looks = 0;
+	}
+}
+
+LOCKS_UNCHECKED int mutex_lock_until(struct uk_mutex *m, uint64_t deadline)
+{
+	struct mutex_waiter e = { .thread = current_thread() };
+	int r;
+
+	UK_ASSERT(context_may_sleep());
+	lock_hook_may_sleep();
+	if (take_again(m)) {
+		lock_hook_acquired(&m->map, m, LOCK_RECURSIVE);
+		return 0;
+	}
+	lock_hook_acquire(&m->map, m, 0);
+	if (!take(m)) {
+		UK_CHECK(!tutti_mutex_is_held(m));
+		lock_hook_contended(&m->map, m);
+		if (!spin_for(m)) {
+			list_init(&e.node);
+			uk_spin_lock(&m->lock);
+			enqueue_locked(m, &e);
+			r = wait_locked(m, &e, deadline);
+			uk_spin_unlock(&m->lock);
+			if (r)
+				return r;
+		}
+	}
+	lock_hook_acquired(&m->map, m, 0);
+	return 0;
+}
+
+LOCKS_UNCHECKED void mutex_unlock(struct uk_mutex *m)
+{
+	uintptr_t w = (uintptr_t)current_thread();
+
+	UK_CHECK(tutti_mutex_is_held(m));
+	lock_hook_release(&m->map, m);
+	if (m->depth) {
+		m->depth--;
+		return;
+	}
+	/* release: pairs with the acquire in take() and mutex_take_free() */
+	if (__atomic_compare_exchange_n(&m->word, &w, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		return;
+	uk_spin_lock(&m->lock);
+	if (list_empty(&m->waiters)) {
+		__atomic_fetch_and(&m->word, MUTEX_BITS, __ATOMIC_RELEASE);
+	} else {
+		struct mutex_waiter *e = first_of(m);
+
+		e->passed += runs(e->thread) ? PASS_RUNNING : PASS_SLEEPING;
+		if (e->passed >= PASS_LIMIT) {
+			list_del(&e->node);
+			w = __atomic_load_n(&m->word, __ATOMIC_RELAXED) & MUTEX_RECURSIVE;
+			w |= list_empty(&m->waiters) ? 0 : MUTEX_WAITERS;
+			/* release: pairs with the acquire in wait_locked(). Nobody else changes the word of a locked mutex. */
+			__atomic_store_n(&m->word, w | (uintptr_t)e->thread, __ATOMIC_RELEASE);
+		} else {
+			/* release: pairs with the acquire in take() */
+			__atomic_fetch_and(&m->word, MUTEX_BITS, __ATOMIC_RELEASE);
+		}
+		wake_locked(e);
+	}
+	uk_spin_unlock(&m->lock);
+}
+
+/* ---- for conditions ---- */
+
+LOCKS_UNCHECKED void mutex_requeue(struct uk_mutex *m, struct mutex_waiter *e)
+{
+	uk_spin_lock(&m->lock);
+	/* It sleeps, or is about to look at on_mutex and then takes `lock`. */
+	e->asleep = 1;
+	enqueue_locked(m, e);
+	/* release: pairs with the acquire in condition.c; before the wake-up, which is a full barrier */
+	__atomic_store_n(&e->on_mutex, 1, __ATOMIC_SEQ_CST);
+	wake_first_if_free_locked(m);
+	uk_spin_unlock(&m->lock);
+}
+
+LOCKS_UNCHECKED void mutex_lock_requeued(struct uk_mutex *m, struct mutex_waiter *e)
+{
+	lock_hook_acquire(&m->map, m, 0);
+	uk_spin_lock(&m->lock);
+	e->asleep = 0;
+	wait_locked(m, e, UINT64_MAX);
+	uk_spin_unlock(&m->lock);
+	lock_hook_acquired(&m->map, m, 0);
+}
+
+/* ---- public ---- */
+
+static long lock_on_kstack(void *m, void *deadline)
+{
+	return mutex_lock_until(m, *(const uint64_t *)deadline);
+}
+
+static long unlock_on_kstack(void *m, void *unused)
+{
+	(void)unused;
+	mutex_unlock(m);
+	return 0;
+}
+
+static long trylock_on_kstack(void *mutex, void *unused)
+{
+	struct uk_mutex *m = mutex;
+	bool again = take_again(m);
+
+	(void)unused;
+	if (again || take(m)) {
+		lock_hook_acquired(&m->map, m, LOCK_TRY | (again ? LOCK_RECURSIVE : 0));
+		return 1;
+	}
+	return 0;
+}
+
+void uk_mutex_init_config(struct uk_mutex *m, unsigned int flags)
+{
+	__atomic_store_n(&m->word, flags & UK_MUTEX_CONFIG_RECURSE ? MUTEX_RECURSIVE : 0, __ATOMIC_RELAXED);
+	spin_init_class(&m->lock, &tutti_mutex_queue_class);
+	m->depth = 0;
+	list_init(&m->waiters);
+	lock_map_set(&m->map, NULL);
+	count(active_unlocked, 1);
+}
+
+void tutti_mutex_assert_held(const struct uk_mutex *m)
+{
+	UK_ASSERT(tutti_mutex_is_held(m));
+	(void)m;
+}
+
+static void count_locked(struct uk_mutex *m)
+{
+	if (m->depth)
+		return;
+	count(active_locked, 1);
+	count(active_unlocked, (size_t)-1);
+}
+
+void tutti_mutex_lock_slow_(struct uk_mutex *m)
+{
+	uint64_t deadline = UINT64_MAX;
+
+	sched_on_kstack(lock_on_kstack, m, &deadline);
+	count(total_locks, 1);
+	count_locked(m);
+}
+
+int tutti_mutex_trylock_slow_(struct uk_mutex *m)
+{
+	int r = (int)sched_on_kstack(trylock_on_kstack, m, NULL);
+
+	if (r) {
+		count(total_ok_trylocks, 1);
+		count_locked(m);
+	} else {
+		count(total_failed_trylocks, 1);
+	}
+	return r;
+}
+
+int tutti_mutex_lock_until(struct uk_mutex *m, __nsec deadline)
+{
+	uint64_t at = deadline < 0 ? 0 : (uint64_t)deadline;
+	int r = (int)sched_on_kstack(lock_on_kstack, m, &at);
+
+	if (!r) {
+		count(total_locks, 1);
+		count_locked(m);
+	}
+	return r;
+}
+
+void tutti_mutex_unlock_slow_(struct uk_mutex *m)
+{
+	if (!m->depth) {
+		count(active_locked, (size_t)-1);
+		count(active_unlocked, 1);
+	}
+	count(total_unlocks, 1);
+	sched_on_kstack(unlock_on_kstack, m, NULL);
+}
+
+void uk_mutex_get_metrics(struct uk_mutex_metrics *dst)
+{
+	dst->active_locked = __atomic_load_n(&metrics.active_locked, __ATOMIC_RELAXED);
+	dst->active_unlocked = __atomic_load_n(&metrics.active_unlocked, __ATOMIC_RELAXED);
+	dst->total_locks = __atomic_load_n(&metrics.total_locks, __ATOMIC_RELAXED);
+	dst->total_ok_trylocks = __atomic_load_n(&metrics.total_ok_trylocks, __ATOMIC_RELAXED);
+	dst->total_failed_trylocks = __atomic_load_n(&metrics.total_failed_trylocks, __ATOMIC_RELAXED);
+	dst->total_unlocks = __atomic_load_n(&metrics.total_unlocks, __ATOMIC_RELAXED);
+}
