@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "lib/util.h"
 #include "sched/sched.h"
 
 /* May `t` run on `cpu`? Sequentially consistent: the affinity protocol (thread.c) rests on it. */
@@ -12,11 +13,37 @@ static inline bool sched_allowed(const struct uk_thread *t, unsigned cpu)
 	return (__atomic_load_n(&t->affinity.w[cpu / 64], __ATOMIC_SEQ_CST) >> (cpu % 64)) & 1;
 }
 
-/*
- * Queue a runnable thread that is on no queue and on no CPU. `spread`: to the least loaded CPU rather than its last
- * one.
- */
-void sched_place(struct uk_thread *t, bool spread);
+/* uk_thread.params. Read and written whole, so what belongs together is seen together. */
+#define PARAMS_BOOST(w)	 ((w)&0xffu)
+#define PARAMS_RT(w)	 ((w) >> 8 & 0x7f)
+#define PARAMS_NICE(w)	 ((int)((w) >> 16 & 0x3f) - 20)
+#define PARAMS_POLICY(w) ((w) >> 24 & 7)
+#define PARAMS_RESET	 (1u << 28)
+#define PARAMS_WORD(boost, rt, nice, policy) \
+	((uint32_t)(boost) | (uint32_t)(rt) << 8 | (uint32_t)((nice) + 20) << 16 | (uint32_t)(policy) << 24)
+#define PARAMS_DEFAULT PARAMS_WORD(THREAD_PRIO_NONE, 0, 0, THREAD_OTHER)
+
+static inline uint32_t params_base(uint32_t w)
+{
+	return PARAMS_RT(w) ? 99u - PARAMS_RT(w) : (uint32_t)(120 + PARAMS_NICE(w));
+}
+
+static inline uint32_t params_prio(uint32_t w)
+{
+	return MIN(params_base(w), PARAMS_BOOST(w));
+}
+
+/* Where and how a runnable thread is queued. */
+enum sched_how {
+	SCHED_HOW_WOKEN, /* it has slept */
+	SCHED_HOW_START, /* new: to the least loaded CPU rather than its last one */
+	SCHED_HOW_MOVED, /* it was running or queued elsewhere */
+};
+
+/* Queue a runnable thread that is on no queue and on no CPU. Preemption off. */
+void sched_place(struct uk_thread *t, enum sched_how how);
+/* t->params have changed: put it where it belongs now. Any context. */
+void sched_params_changed(struct uk_thread *t);
 /* Give up the CPU and stay runnable; moves if this CPU is not allowed any more. Thread context. */
 void sched_requeue_self(void);
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Run queues, switching, blocking and waking, the idle loop, stealing, time slices. (Life of a thread: thread.c.)
+ * Switching, blocking and waking, the idle loop, stealing, time slices, priorities. (Order within a queue: runq.c. Life of
+ * a thread: thread.c.)
  *
  * A thread that is not blocked is in one place: the queue of one CPU (on_rq, under its lock), running (rq->current),
  * or in the hands of one CPU that is moving it. Invariants:
@@ -23,24 +24,38 @@
  *
  * No work left lying about while a CPU idles (stealing). I: set own idle bit (locked), then scan all queues; a
  * queue whose lock is busy or whose thread is mid-switch makes it scan again. E, having queued on a busy CPU: a
- * locked instruction, then look at the idle mask; a preempted thread queued by its CPU: the same. Store buffering
+ * locked instruction, then look at the idle mask; if there is one, claim it and queue there instead. A preempted thread
+ * queued by its CPU: the same, with an IPI that makes the idle one steal. Store buffering
  * with a full barrier on both sides (x86-TSO): either I's scan sees the thread or E sees the bit, clears it, then
  * exchanges halted with 0. After its own exchange I checks that its bit is still set: if not, it looks again
  * instead of halting unseen; if it is cleared later, the clearer finds halted 1 and sends the IPI. Before all this an
  * idle CPU whose last halts were short polls for some microseconds: its bit is set and halted 0, so nobody sends IPIs.
  *
+ * Priorities. `params` is written by anybody, at any time; the key under which a thread is queued (`ent`) is read from it
+ * under the queue's lock. Who changes params writes it (locked), then reads on_rq. An enqueuer writes on_rq, and after
+ * the full barrier that it has anyway reads params again. Store buffering once more: the one sees the queue and puts the
+ * thread in its new place there, or the other sees the new parameters. A running thread's CPU reads params after taking
+ * the lock under which rq->current changes, the same lock that the writer takes after writing.
+ *
+ * Real time: a waking thread goes to the CPU that runs the least urgent one (cur_prio) and interrupts it. One that waits
+ * because all its CPUs ran something as urgent counts in rt_queued; a CPU that turns to something less urgent exchanges cur_prio,
+ * then reads rt_queued and pulls; the enqueuer counts (locked), then looks at all cur_prio again and places it anew if
+ * it finds a CPU now. Same argument. Real-time threads are not throttled: they can keep the others from running.
+ *
  * Preemption keeps BLOCKING threads runnable (they may not have queued themselves anywhere yet); only
  * thread_block() blocks. A slice end is armed only while something is queued behind a running thread: `tick` says
  * that it is armed or that the IPI which makes its CPU arm it is on the way, so there is at most one such IPI per
- * slice. It goes off when a slice ends with nothing queued.
+ * slice. It goes off when a slice ends with nothing queued. `urgent` says that the current thread is to be
+ * interrupted and that its CPU has been told. A wake-up sends one IPI at most: to an idle CPU, or for urgent, or for tick.
  *
- * Contexts: thread_wake() any, interrupts included; blocking and yielding: thread context, preemption on. No memory is
- * allocated here after sched_init(), which ends the boot with one line if there is none.
+ * Contexts: thread_wake() and the priorities any, interrupts included; blocking and yielding: thread context, preemption on.
+ * No memory is allocated here after sched_init(), which ends the boot with one line if there is none.
  */
 #include "sched/sched.h"
 
 #include <arch/cpu.h>
 
+#include "lib/capability.h"
 #include "lib/errno.h"
 #include "lib/util.h"
 #include "mm/mm.h"
@@ -49,8 +64,12 @@
 #include "sched/timer.h"
 #include "sync/percpu.h"
 
-#define SLICE_NS    4000000ull
+#define RR_SLICE_NS 10000000ull
 #define CPU_POLL_NS 20000000ull
+/* A thread that ran on a CPU no longer ago finds something of it in that CPU's caches. */
+#define CACHE_WARM_NS 2000000ull
+/* Threads of which no even distribution exists (three on two CPUs) take turns at being alone that often. */
+#define ROTATE_NS 60000000ull
 /*
  * Halting and being woken by an IPI costs tens of microseconds: look for work that long if the last halts were
  * short.
@@ -58,15 +77,22 @@
 #define IDLE_POLL_NS  40000u
 #define IDLE_SHORT_NS 1000000u
 
+LOCK_CLASS(run_queue_class, "run queue", 80, LOCK_IRQ | LOCK_LEAF,
+	   "runnable threads of one CPU, its running thread and slice");
+
 struct rq {
 	struct uk_spinlock lock;
-	uint32_t nr_queued;	   /* [lock to write, a to read] */
-	struct list queue;	   /* [lock] runnable, not running; oldest first */
+	uint32_t tick;		   /* [lock to write, a to read] slice end armed, or an IPI to arm it sent */
+	struct runq q;		   /* [lock; its counts a to read] runnable, not running */
 	struct uk_thread *current; /* [lock to write, a to read] */
 	struct uk_thread *idle;	   /* [I] */
-	uint32_t tick;		   /* [lock to write, a to read] slice end armed, or an IPI to arm it sent */
+	uint32_t urgent;	   /* [lock to write, a to read] current is to be interrupted */
+	uint32_t cur_prio;	   /* [lock to write, a to read] of current; RUNQ_PRIO_NONE: idle */
+	uint32_t cur_weight;	   /* [lock to write, a to read] 0: idle */
+	uint32_t top_prio;	   /* [lock to write, a to read] of the first in `q` */
 	uint32_t halted;	   /* [a] 1: about to halt or halted, needs an IPI to look at its queue */
 	uint64_t slice_start;	   /* [c] */
+	uint64_t rotated;	   /* [c] when a thread was last pushed to an equally loaded CPU */
 	struct uk_thread *migrate; /* [c] `prev`, to be queued elsewhere once the switch is complete */
 	uint32_t poll_ns;	   /* [c] how long to look for work before the next halt */
 	int kick;		   /* [c] idle CPU, claimed, to wake for `prev` once the switch is complete; or -1 */
@@ -80,12 +106,14 @@ static struct {
 	unsigned online_count;	 /* [a] */
 	struct cpumask online;	 /* [a] */
 	struct cpumask idle;	 /* [a] CPUs looking for work; whoever clears a bit owes that CPU a wake-up */
+	uint32_t rt_queued;	 /* [a] real-time threads that wait in some queue */
 	struct timer poll_timer; /* late CPUs */
 } sched;
 
 bool sched_preemptive = true;
 
 enum steal { STEAL_NONE, STEAL_GOT, STEAL_AGAIN };
+enum why { WHY_BLOCK, WHY_YIELD, WHY_PREEMPT };
 
 static inline bool is_idle_on(const struct rq *rq)
 {
@@ -94,21 +122,105 @@ static inline bool is_idle_on(const struct rq *rq)
 
 static inline uint32_t queued_on(const struct rq *rq)
 {
-	return __atomic_load_n(&rq->nr_queued, __ATOMIC_SEQ_CST);
+	return runq_count(&rq->q);
 }
 
-static void queue_add_locked(struct rq *rq, struct uk_thread *t)
+static inline uint64_t load_of(const struct rq *rq)
 {
-	list_add_tail(&rq->queue, &t->rq_node);
+	return runq_load(&rq->q) + __atomic_load_n(&rq->cur_weight, __ATOMIC_RELAXED);
+}
+
+static inline struct uk_thread *thread_of(struct runq_entity *e)
+{
+	return container_of(e, struct uk_thread, ent);
+}
+
+/* ---- queues and priorities ---- */
+
+/* Take over the parameters of a thread that is in no queue. Acquire: pairs with the writers' exchange. */
+static inline void read_params(struct uk_thread *t)
+{
+	uint32_t w = __atomic_load_n(&t->params, __ATOMIC_ACQUIRE), prio = params_prio(w);
+
+	t->params_used = w;
+	t->ent.prio = prio;
+	t->ent.weight = runq_weight(prio, PARAMS_POLICY(w) == THREAD_IDLE && params_base(w) <= PARAMS_BOOST(w));
+}
+
+static inline bool params_differ(const struct uk_thread *t)
+{
+	return __atomic_load_n(&t->params, __ATOMIC_SEQ_CST) != t->params_used;
+}
+
+static inline bool is_real_time(const struct uk_thread *t)
+{
+	return t->ent.prio < RUNQ_PRIO_FAIR;
+}
+
+static void note_top_locked(struct rq *rq) REQUIRES(rq->lock);
+static inline void note_top_locked(struct rq *rq)
+{
+	const struct runq_entity *first = runq_first(&rq->q);
+
+	__atomic_store_n(&rq->top_prio, first ? first->prio : RUNQ_PRIO_NONE, __ATOMIC_RELAXED);
+}
+
+static void queue_add_locked(struct rq *rq, struct uk_thread *t, enum runq_how how) REQUIRES(rq->lock);
+static inline void queue_add_locked(struct rq *rq, struct uk_thread *t, enum runq_how how)
+{
+	read_params(t);
+	runq_add(&rq->q, &t->ent, how);
+	note_top_locked(rq);
+	if (unlikely(is_real_time(t)))
+		__atomic_fetch_add(&sched.rt_queued, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&t->on_rq, (int)(rq - rqs) + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&rq->nr_queued, rq->nr_queued + 1, __ATOMIC_RELAXED);
 }
 
-static void queue_del_locked(struct rq *rq, struct uk_thread *t)
+static void queue_del_locked(struct rq *rq, struct uk_thread *t) REQUIRES(rq->lock);
+static inline void queue_del_locked(struct rq *rq, struct uk_thread *t)
 {
-	list_del(&t->rq_node);
+	runq_del(&rq->q, &t->ent);
+	note_top_locked(rq);
+	if (unlikely(is_real_time(t)))
+		__atomic_fetch_sub(&sched.rt_queued, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&t->on_rq, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&rq->nr_queued, rq->nr_queued - 1, __ATOMIC_RELAXED);
+}
+
+/* After the full barrier that follows queue_add_locked(): has somebody changed the parameters without seeing this queue? */
+static void queue_recheck_locked(struct rq *rq, struct uk_thread *t) REQUIRES(rq->lock);
+static inline void queue_recheck_locked(struct rq *rq, struct uk_thread *t)
+{
+	while (unlikely(params_differ(t))) {
+		queue_del_locked(rq, t);
+		queue_add_locked(rq, t, RUNQ_BACK);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	}
+}
+
+/* Count what the running thread has used. `now` may be a little before run_start, if another CPU read it. */
+static void charge_locked(struct rq *rq, struct uk_thread *t, uint64_t now) REQUIRES(rq->lock);
+static inline void charge_locked(struct rq *rq, struct uk_thread *t, uint64_t now)
+{
+	uint64_t ran = now - t->run_start;
+
+	if (unlikely((int64_t)ran <= 0))
+		return;
+	__atomic_store_n(&t->run_ns, t->run_ns + ran, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->run_start, now, __ATOMIC_RELAXED);
+	if (!t->is_idle)
+		runq_charge(&rq->q, &t->ent, ran);
+}
+
+static void note_current_locked(struct rq *rq, const struct uk_thread *t) REQUIRES(rq->lock);
+static inline void note_current_locked(struct rq *rq, const struct uk_thread *t)
+{
+	const uint32_t prio = t->is_idle ? RUNQ_PRIO_NONE : t->ent.prio;
+
+	__atomic_store_n(&rq->cur_weight, t->is_idle ? 0 : t->ent.weight, __ATOMIC_RELAXED);
+	if (likely(rq->cur_prio >= RUNQ_PRIO_FAIR || prio <= rq->cur_prio))
+		__atomic_store_n(&rq->cur_prio, prio, __ATOMIC_RELAXED);
+	else /* less urgent: a full barrier before rt_queued is read, see the prologue */
+		__atomic_exchange_n(&rq->cur_prio, prio, __ATOMIC_SEQ_CST);
 }
 
 /* ---- placing a runnable thread ---- */
@@ -142,18 +254,18 @@ static int claim_idle(const struct uk_thread *t)
 	return -1;
 }
 
-/* Allowed CPU with the fewest threads, online ones first. */
+/* Allowed CPU with the least load, online ones first. */
 static unsigned least_loaded(const struct uk_thread *t)
 {
-	unsigned best_load = UINT32_MAX;
+	uint64_t best_load = UINT64_MAX;
 	int best = -1;
 
 	for (unsigned cpu = 0; cpu < sched.cpus; cpu++) {
-		unsigned load;
+		uint64_t load;
 
 		if (!sched_allowed(t, cpu) || !cpumask_test(&sched.online, cpu))
 			continue;
-		load = queued_on(&rqs[cpu]) + !is_idle_on(&rqs[cpu]);
+		load = load_of(&rqs[cpu]);
 		if (load < best_load) {
 			best_load = load;
 			best = (int)cpu;
@@ -164,10 +276,35 @@ static unsigned least_loaded(const struct uk_thread *t)
 	return (unsigned)best;
 }
 
+/* The allowed CPU whose thread is the least urgent, if it is less urgent than `prio`; else -1. `last` among equals. */
+static int least_urgent(const struct uk_thread *t, uint32_t prio, unsigned last)
+{
+	int best = -1;
+
+	for (unsigned cpu = 0; cpu < sched.cpus; cpu++) {
+		uint32_t p;
+
+		if (!sched_allowed(t, cpu) || !cpumask_test(&sched.online, cpu))
+			continue;
+		p = __atomic_load_n(&rqs[cpu].cur_prio, __ATOMIC_SEQ_CST);
+		if (p > prio || (p == prio && best >= 0 && cpu == last)) {
+			prio = p;
+			best = (int)cpu;
+		}
+	}
+	return best;
+}
+
+static bool cache_is_warm(const struct uk_thread *t)
+{
+	return plat_monotonic_ns() - __atomic_load_n(&t->run_start, __ATOMIC_RELAXED) < CACHE_WARM_NS;
+}
+
 /* *claimed: the idle bit of the result was cleared by us. */
-static unsigned choose_cpu(const struct uk_thread *t, bool spread, bool *claimed)
+static unsigned choose_cpu(const struct uk_thread *t, enum sched_how how, bool *claimed)
 {
 	unsigned last = (unsigned)__atomic_load_n(&t->last_cpu, __ATOMIC_RELAXED);
+	uint32_t prio;
 
 	*claimed = true;
 	if (cpumask_test(&sched.idle, last) && sched_allowed(t, last) &&
@@ -177,87 +314,202 @@ static unsigned choose_cpu(const struct uk_thread *t, bool spread, bool *claimed
 		if (sched_allowed(t, (unsigned)cpu) && cpumask_test_and_clear_atomic(&sched.idle, (unsigned)cpu))
 			return (unsigned)cpu;
 	*claimed = false;
-	if (!spread && sched_allowed(t, last) && cpumask_test(&sched.online, last))
+	prio = params_prio(__atomic_load_n(&t->params, __ATOMIC_RELAXED));
+	if (unlikely(prio < RUNQ_PRIO_FAIR)) {
+		int cpu = least_urgent(t, prio, last);
+
+		if (cpu >= 0)
+			return (unsigned)cpu;
+	}
+	/* not behind a real-time thread; with one CPU there is nothing to ask */
+	if (how != SCHED_HOW_START && sched_allowed(t, last) && cpumask_test(&sched.online, last) &&
+	    (sched.cpus == 1 ||
+	     (cache_is_warm(t) && __atomic_load_n(&rqs[last].cur_prio, __ATOMIC_RELAXED) >= RUNQ_PRIO_FAIR)))
 		return last;
 	return least_loaded(t);
+}
+
+/* Of the running thread. Interrupts off, own CPU. */
+static uint64_t slice_end(const struct rq *rq)
+{
+	return rq->slice_start + (rq->cur_prio < RUNQ_PRIO_FAIR ? RR_SLICE_NS : runq_slice_ns(&rq->q));
 }
 
 /* Arm the end of the running thread's slice on this CPU. Interrupts off. */
 static void arm_slice(struct rq *rq)
 {
 	if (timer_slice() == UINT64_MAX) {
-		timer_set_slice(rq->slice_start + SLICE_NS);
+		timer_set_slice(slice_end(rq));
 		timer_program();
 	}
 }
 
-/* Queue `t` on `cpu` and see to it that somebody runs it. False: its affinity excludes `cpu` by now. */
-static bool enqueue_on(struct uk_thread *t, unsigned cpu)
+/* Has the current thread of `cpu` to make way for `t`, which was added to the queue? */
+static bool is_urgent_locked(struct rq *rq, const struct uk_thread *t, enum sched_how how) REQUIRES(rq->lock);
+static bool is_urgent_locked(struct rq *rq, const struct uk_thread *t, enum sched_how how)
+{
+	const struct uk_thread *cur = rq->current;
+	uint64_t ran = 0;
+
+	if (!sched_preemptive || rq->urgent)
+		return false;
+	if (!is_real_time(t)) {
+		if (how != SCHED_HOW_WOKEN || cur->ent.prio < RUNQ_PRIO_FAIR ||
+		    PARAMS_POLICY(__atomic_load_n(&t->params, __ATOMIC_RELAXED)) == THREAD_BATCH)
+			return false;
+		/* What the waker itself has used since its last switch is less than a slice: worth no look at the clock. */
+		if (cur != current_thread() || percpu_read(in_irq)) {
+			uint64_t now = plat_monotonic_ns();
+
+			ran = now > cur->run_start ? now - cur->run_start : 0;
+		}
+	}
+	return runq_preempts(&rq->q, &t->ent, &cur->ent, ran);
+}
+
+/* Make the current thread of `cpu` look at `urgent`, or at `tick`. Interrupts off, no lock held. */
+static void tell(unsigned cpu, bool urgent)
+{
+	if (cpu != cpu_id())
+		plat_ipi_send(cpu, PLAT_IPI_RESCHEDULE);
+	else if (urgent)
+		percpu_write(need_resched, 1);
+	else
+		arm_slice(&rqs[cpu]);
+}
+
+static inline enum runq_how queue_how(const struct uk_thread *t, enum sched_how how)
+{
+	if (how == SCHED_HOW_WOKEN)
+		return RUNQ_WOKEN;
+	return how == SCHED_HOW_MOVED && is_real_time(t) ? RUNQ_FRONT : RUNQ_BACK;
+}
+
+/* What enqueue_on() may say instead of a CPU that it has claimed. */
+#define PLACED	     (-1)
+#define CHOOSE_AGAIN (-2)
+
+/*
+ * Queue `t` on `cpu` and see to it that somebody runs it. Otherwise `t` is in no queue, because its affinity excludes `cpu`
+ * by now or a better CPU turned up: choose again; or the result is that better one, idle and claimed.
+ */
+static int enqueue_on(struct uk_thread *t, unsigned cpu, enum sched_how how)
 {
 	struct rq *rq = &rqs[cpu];
-	bool to_idle, new_tick = false;
-	int kick = -1;
+	bool to_idle, urgent = false, new_tick = false;
+	int better = PLACED;
 	unsigned long flags;
 
 	uk_spin_lock_irqsave(&rq->lock, flags);
-	queue_add_locked(rq, t);
+	queue_add_locked(rq, t, queue_how(t, how));
 	/*
 	 * A full barrier. Before it: queued here. After it: the affinity (pairs with thread_set_affinity(): it sees
-	 * us in this queue or we see its mask) and, in claim_idle(), the idle mask (pairs with idle_loop()).
+	 * us in this queue or we see its mask), the parameters (pairs with sched_params_changed()), in claim_idle() the idle mask
+	 * (pairs with idle_loop()), and what the other CPUs run (pairs with note_current_locked()).
 	 */
 	__atomic_store_n(&t->last_cpu, (int)cpu, __ATOMIC_SEQ_CST);
-	if (unlikely(!sched_allowed(t, cpu))) {
+	queue_recheck_locked(rq, t);
+	if (unlikely(!sched_allowed(t, cpu)))
+		better = CHOOSE_AGAIN;
+	to_idle = is_idle_on(rq);
+	if (!to_idle && better == PLACED) {
+		better = claim_idle(t);
+		if (unlikely(better == PLACED && is_real_time(t) && t->ent.prio >= rq->cur_prio &&
+			     least_urgent(t, t->ent.prio, cpu) >= 0))
+			better = CHOOSE_AGAIN;
+	}
+	if (unlikely(better != PLACED)) {
 		queue_del_locked(rq, t);
 		uk_spin_unlock_irqrestore(&rq->lock, flags);
-		return false;
+		return better;
 	}
-	to_idle = is_idle_on(rq);
 	if (!to_idle) {
-		if (sched_preemptive && !rq->tick) {
+		urgent = is_urgent_locked(rq, t, how);
+		if (urgent) {
+			__atomic_store_n(&rq->urgent, 1, __ATOMIC_RELAXED);
+		} else if (sched_preemptive && !rq->tick) {
 			__atomic_store_n(&rq->tick, 1, __ATOMIC_RELAXED);
 			new_tick = true;
 		}
-		kick = claim_idle(t);
 	}
 	uk_spin_unlock(&rq->lock);
 	/* `t` may be running, or gone, from here on. Interrupts are still off. */
 	if (to_idle)
 		wake_halted(cpu);
-	if (kick >= 0)
-		wake_halted((unsigned)kick);
-	if (new_tick) {
-		if (cpu == cpu_id())
-			arm_slice(rq);
-		else
-			plat_ipi_send(cpu, PLAT_IPI_RESCHEDULE);
-	}
+	else if (urgent || new_tick)
+		tell(cpu, urgent);
 	arch_irq_restore(flags);
-	return true;
+	return PLACED;
 }
 
-void sched_place(struct uk_thread *t, bool spread)
+/* `claimed`: we cleared the idle bit of `cpu`. Preemption off. */
+static void place_on(struct uk_thread *t, unsigned cpu, bool claimed, enum sched_how how)
 {
-	unsigned cpu;
-	bool claimed;
+	int r;
 
-	while (cpu = choose_cpu(t, spread, &claimed), unlikely(!enqueue_on(t, cpu)))
+	while (r = enqueue_on(t, cpu, how), unlikely(r != PLACED)) {
 		if (claimed)
 			wake_halted(cpu); /* it shows as idle again after a look around */
+		claimed = r >= 0;
+		cpu = claimed ? (unsigned)r : choose_cpu(t, how, &claimed);
+	}
+}
+
+void sched_place(struct uk_thread *t, enum sched_how how)
+{
+	bool claimed;
+	unsigned cpu = choose_cpu(t, how, &claimed);
+
+	place_on(t, cpu, claimed, how);
+}
+
+/*
+ * A real-time thread that waits elsewhere and is more urgent than what this CPU is about to run comes here. Interrupts
+ * off, no lock held.
+ */
+static __noinline void pull_real_time_slow(unsigned cpu)
+{
+	struct rq *own = &rqs[cpu];
+
+	for (unsigned i = 0; i < sched.cpus; i++) {
+		struct rq *rq = &rqs[i];
+		uint32_t bound = MIN(__atomic_load_n(&own->cur_prio, __ATOMIC_RELAXED),
+				     __atomic_load_n(&own->top_prio, __ATOMIC_RELAXED));
+		struct uk_thread *got = NULL;
+
+		if (i == cpu || __atomic_load_n(&rq->top_prio, __ATOMIC_SEQ_CST) >= MIN(bound, RUNQ_PRIO_FAIR))
+			continue;
+		uk_spin_lock(&rq->lock);
+		for (struct runq_entity *e = runq_first(&rq->q); e && e->prio < MIN(bound, RUNQ_PRIO_FAIR);
+		     e = runq_next(e)) {
+			/* pairs with the release in finish_switch() */
+			if (sched_allowed(thread_of(e), cpu) &&
+			    !__atomic_load_n(&thread_of(e)->on_cpu, __ATOMIC_ACQUIRE)) {
+				got = thread_of(e);
+				queue_del_locked(rq, got);
+				break;
+			}
+		}
+		uk_spin_unlock(&rq->lock);
+		if (got)
+			place_on(got, cpu, false, SCHED_HOW_MOVED);
+	}
 }
 
 /* ---- switching ---- */
 
 /*
- * Next thread of this CPU, or NULL; marked on_cpu and off the queue. A queued thread may run here (see thread.c,
+ * First thread of this CPU's queue, or NULL; marked on_cpu and off the queue. A queued thread may run here (see thread.c,
  * affinity).
  */
-static struct uk_thread *pick_locked(struct rq *rq)
+static struct uk_thread *pick_locked(struct rq *rq) REQUIRES(rq->lock);
+static inline struct uk_thread *pick_locked(struct rq *rq)
 {
 	struct uk_thread *t;
 
-	if (!rq->nr_queued)
+	if (!runq_first(&rq->q))
 		return NULL;
-	t = list_first(&rq->queue, struct uk_thread, rq_node);
+	t = thread_of(runq_first(&rq->q));
 	queue_del_locked(rq, t);
 	/*
 	 * Relaxed: thread_set_affinity() looks after a section of this lock, stealers have no business with it any
@@ -267,19 +519,22 @@ static struct uk_thread *pick_locked(struct rq *rq)
 	return t;
 }
 
-/* What has to wait until `prev` is off its stack, or until no lock is held. Interrupts off. */
+/* What has to wait until `prev` is off its stack, or until no lock is held. Interrupts off. May set need_resched. */
 static void after_switch(struct rq *rq)
 {
 	if (unlikely(rq->migrate)) {
 		struct uk_thread *t = rq->migrate;
 
 		rq->migrate = NULL;
-		sched_place(t, false);
+		sched_place(t, SCHED_HOW_MOVED);
 	}
 	if (unlikely(rq->kick >= 0)) {
 		wake_halted((unsigned)rq->kick);
 		rq->kick = -1;
 	}
+	/* Relaxed: if it counts for us, there was a full barrier in note_current_locked(). */
+	if (unlikely(__atomic_load_n(&sched.rt_queued, __ATOMIC_RELAXED)) && sched.cpus > 1)
+		pull_real_time_slow((unsigned)(rq - rqs));
 	/* Relaxed: set by this CPU, or by another one that then sends an IPI. */
 	if (__atomic_load_n(&rq->tick, __ATOMIC_RELAXED))
 		arm_slice(rq);
@@ -298,54 +553,92 @@ static void finish_switch(struct uk_thread *prev)
 }
 
 /*
- * Interrupts off, preemption on. `block`: a thread that is BLOCKING becomes BLOCKED. Returns when the caller runs
+ * `prev` can go on, but may not be the one to. Who is next: NULL if it is prev. prev is queued or put into rq->migrate then.
+ */
+static struct uk_thread *contest_locked(struct rq *rq, struct uk_thread *prev, enum why why, uint64_t now)
+	REQUIRES(rq->lock);
+static inline struct uk_thread *contest_locked(struct rq *rq, struct uk_thread *prev, enum why why, uint64_t now)
+{
+	const unsigned cpu = (unsigned)(rq - rqs);
+	struct uk_thread *next;
+	bool turn_over = why == WHY_YIELD;
+
+	if (unlikely(!sched_allowed(prev, cpu))) {
+		rq->migrate = prev;
+		return pick_locked(rq);
+	}
+	if (unlikely(params_differ(prev)))
+		read_params(prev);
+	if (why == WHY_YIELD)
+		runq_yield(&rq->q, &prev->ent);
+	else if (unlikely(is_real_time(prev)))
+		turn_over = PARAMS_POLICY(prev->params) == THREAD_RR && now - rq->slice_start >= RR_SLICE_NS;
+	if (!runq_first_goes(&rq->q, &prev->ent, turn_over))
+		return NULL;
+	next = pick_locked(rq);
+	if (unlikely(is_real_time(prev) && !turn_over && sched.cpus > 1)) {
+		/* interrupted: another CPU may run something less urgent */
+		rq->migrate = prev;
+		return next;
+	}
+	queue_add_locked(rq, prev, unlikely(is_real_time(prev) && !turn_over) ? RUNQ_FRONT : RUNQ_BACK);
+	/*
+	 * A full barrier between queuing and looking at the parameters, for an idle CPU: pairs with
+	 * sched_params_changed(), idle_loop(). (The affinity was looked at under the lock, see thread.c.)
+	 */
+	__atomic_store_n(&prev->last_cpu, (int)cpu, __ATOMIC_SEQ_CST);
+	queue_recheck_locked(rq, prev);
+	rq->kick = claim_idle(prev);
+	return next;
+}
+
+/*
+ * Interrupts off, preemption on. With WHY_BLOCK a thread that is BLOCKING becomes BLOCKED. Returns when the caller runs
  * again.
  */
-static void schedule(bool block)
+static void switch_away(enum why why)
 {
 	struct uk_thread *prev, *next;
-	bool runnable, migrating;
 	uint64_t now = plat_monotonic_ns();
-	unsigned cpu;
+	bool runnable;
 	struct rq *rq;
 
 	preempt_disable();
-	cpu = cpu_id();
-	rq = &rqs[cpu];
+	rq = &rqs[cpu_id()];
 	percpu_write(need_resched, 0);
 	uk_spin_lock(&rq->lock);
 	prev = rq->current;
+	if (rq->urgent)
+		__atomic_store_n(&rq->urgent, 0, __ATOMIC_RELAXED);
+	charge_locked(rq, prev, now);
 	runnable = !prev->is_idle && __atomic_load_n(&prev->state, __ATOMIC_RELAXED) != THREAD_EXITED;
-	if (runnable && block) {
+	if (runnable && why == WHY_BLOCK) {
 		int s = THREAD_BLOCKING;
 
 		/* Release: pairs with the waker's exchange of state. If it fails we were woken: acquire. */
 		runnable = !__atomic_compare_exchange_n(&prev->state, &s, THREAD_BLOCKED, false, __ATOMIC_ACQ_REL,
 							__ATOMIC_ACQUIRE);
 	}
-	migrating = runnable && unlikely(!sched_allowed(prev, cpu));
-	next = pick_locked(rq);
-	if (migrating)
-		rq->migrate = prev;
-	else if (runnable && next) {
-		queue_add_locked(rq, prev);
-		/* A full barrier between queuing and looking for an idle CPU: pairs with idle_loop(). */
-		__atomic_store_n(&prev->last_cpu, (int)cpu, __ATOMIC_SEQ_CST);
-		rq->kick = claim_idle(prev);
+	if (runnable) {
+		next = contest_locked(rq, prev, why, now);
+		if (!next)
+			next = rq->migrate ? rq->idle : prev;
+	} else {
+		next = pick_locked(rq);
+		if (!next)
+			next = rq->idle;
 	}
-	if (!next)
-		next = runnable && !migrating ? prev : rq->idle;
-	if (sched_preemptive && rq->nr_queued && next != rq->idle)
+	note_current_locked(rq, next);
+	if (sched_preemptive && rq->q.count && next != rq->idle)
 		__atomic_store_n(&rq->tick, 1, __ATOMIC_RELAXED);
+	rq->slice_start = now;
 	if (next == prev) {
 		uk_spin_unlock(&rq->lock);
 		after_switch(rq);
 		preempt_enable_no_resched();
 		return;
 	}
-	prev->run_ns += now - prev->run_start;
-	next->run_start = now;
-	rq->slice_start = now;
+	__atomic_store_n(&next->run_start, now, __ATOMIC_RELAXED);
 	__atomic_store_n(&rq->current, next, __ATOMIC_RELAXED);
 	percpu_write(current, next);
 	percpu_write(kstack_base, next->kstack_base);
@@ -357,17 +650,83 @@ static void schedule(bool block)
 	preempt_enable_no_resched();
 }
 
+/* As above, and again if the end of the switch found something more urgent. */
+static inline void schedule(enum why why)
+{
+	switch_away(why);
+	while (unlikely(percpu_read(need_resched)))
+		switch_away(WHY_PREEMPT);
+}
+
 void sched_thread_entry(void *from, void *arg)
 {
 	struct uk_thread *t = arg;
 
 	finish_switch(from);
 	preempt_enable_no_resched();
+	while (unlikely(percpu_read(need_resched)))
+		switch_away(WHY_PREEMPT);
 	if (t->app_sp)
 		arch_enter_app(t->app_sp, t->fn, t->arg);
 	arch_irq_enable();
 	t->fn(t->arg);
 	thread_exit();
+}
+
+/* ---- changes of priority ---- */
+
+void sched_params_changed(struct uk_thread *t)
+{
+	bool urgent = false, place = false;
+	unsigned long flags;
+	unsigned cpu;
+	struct rq *rq;
+	int on;
+
+	preempt_disable();
+	/* After params, which was exchanged: see the prologue. In neither queue nor CPU: who queues it sees the new parameters. */
+	on = __atomic_load_n(&t->on_rq, __ATOMIC_SEQ_CST);
+	cpu = on ? (unsigned)on - 1 : (unsigned)__atomic_load_n(&t->last_cpu, __ATOMIC_SEQ_CST);
+	rq = &rqs[cpu];
+	uk_spin_lock_irqsave(&rq->lock, flags);
+	if (__atomic_load_n(&t->on_rq, __ATOMIC_RELAXED) == (int)cpu + 1) {
+		queue_del_locked(rq, t);
+		queue_add_locked(rq, t, RUNQ_BACK);
+		if (!is_idle_on(rq))
+			urgent = is_urgent_locked(rq, t, SCHED_HOW_WOKEN);
+		/* A more urgent thread may be better off elsewhere; not in the middle of its switch, which looks by itself. */
+		if (is_real_time(t) && !urgent && sched.cpus > 1 && !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+			queue_del_locked(rq, t);
+			place = true;
+		}
+	} else if (rq->current == t && !t->is_idle) {
+		charge_locked(rq, t, plat_monotonic_ns());
+		read_params(t);
+		note_current_locked(rq, t);
+		/* the switch looks at its queue and at others */
+		urgent = sched_preemptive && !rq->urgent &&
+			 (rq->q.count || __atomic_load_n(&sched.rt_queued, __ATOMIC_SEQ_CST));
+	}
+	if (urgent)
+		__atomic_store_n(&rq->urgent, 1, __ATOMIC_RELAXED);
+	uk_spin_unlock(&rq->lock);
+	if (urgent)
+		tell(cpu, true);
+	arch_irq_restore(flags);
+	if (place)
+		sched_place(t, SCHED_HOW_MOVED);
+	preempt_enable();
+}
+
+uint64_t thread_slice_ns(const struct uk_thread *t)
+{
+	switch (PARAMS_POLICY(__atomic_load_n(&t->params, __ATOMIC_RELAXED))) {
+	case THREAD_FIFO:
+		return 0;
+	case THREAD_RR:
+		return RR_SLICE_NS;
+	}
+	return runq_slice_ns(&rqs[__atomic_load_n(&t->last_cpu, __ATOMIC_RELAXED)].q);
 }
 
 /* ---- blocking and waking ---- */
@@ -393,7 +752,7 @@ void thread_block(void)
 	if (__atomic_load_n(&current_thread()->state, __ATOMIC_ACQUIRE) == THREAD_RUNNING)
 		return;
 	flags = arch_irq_save();
-	schedule(true);
+	schedule(WHY_BLOCK);
 	arch_irq_restore(flags);
 }
 
@@ -463,7 +822,7 @@ void thread_wake(struct uk_thread *t)
 	/* Bounded, see the prologue. Pairs with the release in finish_switch(). */
 	while (unlikely(__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)))
 		arch_cpu_relax();
-	sched_place(t, false);
+	sched_place(t, SCHED_HOW_WOKEN);
 out:
 	preempt_enable();
 }
@@ -474,13 +833,13 @@ void thread_start(struct uk_thread *t)
 
 	preempt_disable();
 	if (__atomic_compare_exchange_n(&t->state, &s, THREAD_RUNNING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		sched_place(t, true);
+		sched_place(t, SCHED_HOW_START);
 	preempt_enable();
 }
 
 /* ---- stealing and idling ---- */
 
-/* Move the oldest thread that may run here from another CPU's queue to ours. Interrupts off. */
+/* Move the first thread that may run here from another CPU's queue to ours. Interrupts off, preemption on. */
 static enum steal steal(unsigned cpu)
 {
 	enum steal result = STEAL_NONE;
@@ -496,8 +855,8 @@ static enum steal steal(unsigned cpu)
 			result = STEAL_AGAIN;
 			continue;
 		}
-		list_foreach(n, &rq->queue) {
-			struct uk_thread *t = list_entry(n, struct uk_thread, rq_node);
+		for (struct runq_entity *e = runq_first(&rq->q); e; e = runq_next(e)) {
+			struct uk_thread *t = thread_of(e);
 
 			if (!sched_allowed(t, cpu))
 				continue;
@@ -513,8 +872,7 @@ static enum steal steal(unsigned cpu)
 			queue_del_locked(rq, got);
 		uk_spin_unlock(&rq->lock);
 		if (got) {
-			if (unlikely(!enqueue_on(got, cpu)))
-				sched_place(got, false);
+			place_on(got, cpu, false, SCHED_HOW_MOVED);
 			return STEAL_GOT;
 		}
 	}
@@ -557,7 +915,7 @@ static void __attribute__((noreturn)) idle_loop(unsigned cpu)
 		enum steal r;
 
 		if (queued_on(rq) || steal(cpu) == STEAL_GOT) {
-			schedule(false);
+			schedule(WHY_PREEMPT);
 			continue;
 		}
 		/* Full barrier between showing ourselves and the scan: pairs with enqueue_on() and schedule(). */
@@ -599,7 +957,7 @@ void sched_requeue_self(void)
 {
 	unsigned long flags = arch_irq_save();
 
-	schedule(false);
+	schedule(WHY_PREEMPT);
 	arch_irq_restore(flags);
 }
 
@@ -613,13 +971,13 @@ void thread_yield(void)
 	 * `coop`.
 	 */
 	if (queued_on(&rqs[cpu]) || steal(cpu) == STEAL_GOT)
-		schedule(false);
+		schedule(WHY_YIELD);
 	arch_irq_restore(flags);
 }
 
 void sched_preempt(void)
 {
-	schedule(false);
+	schedule(WHY_PREEMPT);
 }
 
 void sched_evict(struct uk_thread *t, unsigned cpu)
@@ -643,7 +1001,7 @@ void sched_evict(struct uk_thread *t, unsigned cpu)
 	}
 	uk_spin_unlock_irqrestore(&rq->lock, flags);
 	if (took)
-		sched_place(t, false);
+		sched_place(t, SCHED_HOW_MOVED);
 	else if (cpu != cpu_id() && __atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST))
 		plat_ipi_send(cpu, PLAT_IPI_RESCHEDULE);
 	preempt_enable();
@@ -664,66 +1022,74 @@ void sched_reschedule_ipi(void)
 		percpu_write(need_resched, 1);
 		return;
 	}
-	if (__atomic_load_n(&rq->tick, __ATOMIC_RELAXED)) {
+	if (__atomic_load_n(&rq->urgent, __ATOMIC_RELAXED)) {
+		percpu_write(need_resched, 1);
+	} else if (__atomic_load_n(&rq->tick, __ATOMIC_RELAXED)) {
 		arm_slice(rq);
-		if (queued_on(rq) && plat_monotonic_ns() >= rq->slice_start + SLICE_NS)
+		if (queued_on(rq) && plat_monotonic_ns() >= slice_end(rq))
 			percpu_write(need_resched, 1);
 	}
 }
 
-/* Give one thread to a CPU that has at least two fewer, so that long runners share fairly. Interrupts off. */
-static void push_balance(unsigned cpu)
+/*
+ * Give a fair thread to the CPU with the least load, if the two are more equal afterwards; now and then also if they
+ * are as unequal as before, but the other way round. Interrupts off.
+ */
+static void push_balance(unsigned cpu, uint64_t now)
 {
 	struct rq *rq = &rqs[cpu];
 	struct uk_thread *got = NULL;
-	uint32_t fewest = UINT32_MAX;
+	uint64_t least = UINT64_MAX, diff;
 	unsigned to = cpu;
 
 	for (unsigned i = 0; i < sched.cpus; i++) {
-		uint32_t n = queued_on(&rqs[i]);
+		uint64_t load = load_of(&rqs[i]);
 
-		if (n < fewest && cpumask_test(&sched.online, i)) {
-			fewest = n;
+		if (load < least && cpumask_test(&sched.online, i)) {
+			least = load;
 			to = i;
 		}
 	}
+	diff = load_of(rq) - least;
+	if (to == cpu || (int64_t)diff <= 0)
+		return;
+	preempt_disable();
 	uk_spin_lock(&rq->lock);
-	if (to != cpu && rq->nr_queued >= fewest + 2) {
-		list_foreach(n, &rq->queue) {
-			struct uk_thread *t = list_entry(n, struct uk_thread, rq_node);
+	for (struct runq_entity *e = runq_first(&rq->q); e && !got; e = runq_next(e)) {
+		struct uk_thread *t = thread_of(e);
 
-			if (sched_allowed(t, to)) {
-				got = t;
-				queue_del_locked(rq, t);
-				break;
-			}
+		if (e->prio >= RUNQ_PRIO_FAIR && sched_allowed(t, to) &&
+		    (diff > e->weight || (diff == e->weight && now - rq->rotated >= ROTATE_NS))) {
+			got = t;
+			queue_del_locked(rq, t);
+			rqs[cpu].rotated = now;
 		}
 	}
 	uk_spin_unlock(&rq->lock);
 	/* on_cpu is 0: in an interrupt this CPU is not in the middle of a switch. */
-	if (got && unlikely(!enqueue_on(got, to)))
-		sched_place(got, false);
+	if (got)
+		place_on(got, to, false, SCHED_HOW_MOVED);
+	preempt_enable_no_resched();
 }
 
 static void slice_ended(uint64_t now)
 {
 	unsigned cpu = cpu_id();
 	struct rq *rq = &rqs[cpu];
-	uint64_t end = rq->slice_start + SLICE_NS;
 	bool over = false;
 
 	uk_spin_lock(&rq->lock);
-	if (!rq->nr_queued || rq->current == rq->idle) {
+	if (!rq->q.count || rq->current == rq->idle) {
 		__atomic_store_n(&rq->tick, 0, __ATOMIC_RELAXED);
 		timer_set_slice(UINT64_MAX);
 	} else {
-		over = now >= end;
-		timer_set_slice(over ? now + SLICE_NS : end);
+		over = now >= slice_end(rq);
+		timer_set_slice(over ? now + runq_slice_ns(&rq->q) : slice_end(rq));
 	}
 	uk_spin_unlock(&rq->lock);
 	if (over) {
-		if (sched.cpus > 1 && queued_on(rq) >= 2)
-			push_balance(cpu);
+		if (sched.cpus > 1)
+			push_balance(cpu, now);
 		percpu_write(need_resched, 1);
 	}
 }
@@ -783,8 +1149,9 @@ void sched_init(void)
 	for (unsigned cpu = 0; cpu < sched.cpus; cpu++) {
 		struct rq *rq = &rqs[cpu];
 
-		uk_spin_init(&rq->lock);
-		list_init(&rq->queue);
+		spin_init_class(&rq->lock, &run_queue_class);
+		runq_init(&rq->q, !sched_preemptive);
+		rq->cur_prio = rq->top_prio = RUNQ_PRIO_NONE;
 		rq->kick = -1;
 		rq->idle = thread_alloc_idle(cpu);
 		if (!rq->idle)
@@ -803,7 +1170,11 @@ void sched_init(void)
 	boot_thread.state = THREAD_RUNNING;
 	boot_thread.on_cpu = 1;
 	boot_thread.run_start = plat_monotonic_ns();
+	read_params(&boot_thread);
+	boot_thread.ent.clock = &rqs[0].q;
 	rqs[0].current = &boot_thread;
+	rqs[0].cur_prio = boot_thread.ent.prio;
+	rqs[0].cur_weight = boot_thread.ent.weight;
 	rqs[0].slice_start = boot_thread.run_start;
 	thread_adopt(&boot_thread);
 	percpu_write(current, &boot_thread);

@@ -3,8 +3,8 @@
  * Threads and the scheduler.
  *
  * Each CPU has a run queue with its own lock (irq-safe); nothing global is taken on the switch path. A thread is
- * woken to its last CPU if that is idle, else to an idle one, else queued on its last CPU; idle CPUs steal before
- * they halt.
+ * woken to its last CPU if that is idle, else to an idle one, else queued on its last CPU while that one's cache is
+ * warm; idle CPUs steal before they halt. Order within a queue: sched/runq.h.
  *
  * Blocking protocol: `state` is RUNNING, BLOCKING, BLOCKED or EXITED.
  *	thread_prepare_block();			state = BLOCKING (seq_cst)
@@ -23,6 +23,7 @@
 #include <arch/context.h>
 
 #include "lib/list.h"
+#include "sched/runq.h"
 #include "sync/cpumask.h"
 #include "uk/spinlock.h"
 
@@ -46,15 +47,17 @@ struct uk_thread {
 	int last_cpu;		 /* [a] */
 	int tid;		 /* [I] */
 	int is_idle;		 /* [I] */
-	struct list rq_node;	 /* [lock of that queue] */
+	struct runq_entity ent;	 /* [lock of the queue it is in; of its CPU's while it runs] */
 	int on_rq;		 /* [a] CPU + 1 whose queue it is in, 0: none; changes under that queue's lock */
+	uint32_t params;	 /* [a] policy, priorities and boost in one word (internal.h) */
+	uint32_t params_used;	 /* [as ent] the value that `ent` was filled from */
 	int kstack_owned;	 /* [I] stack came from mm_kstack_alloc() */
 	uintptr_t kstack_top;	 /* [I] */
 	struct cpumask affinity; /* [a] by word; written under affinity_lock */
 	struct uk_spinlock affinity_lock;
 	char name[24];	    /* [I] */
 	uint64_t run_ns;    /* [c] CPU time, added up at switches */
-	uint64_t run_start; /* [c] */
+	uint64_t run_start; /* [c] up to when run_ns counts; while not running: when it stopped */
 	/* start of the thread */
 	void (*fn)(void *); /* [I] */
 	void *arg;	    /* [I] */
@@ -132,6 +135,45 @@ int thread_sleep_until(uint64_t deadline_ns);
  */
 int thread_set_affinity(struct uk_thread *t, const struct cpumask *set);
 void thread_get_affinity(struct uk_thread *t, struct cpumask *set);
+
+/*
+ * Scheduling parameters. Policies have the numbers of Linux; FIFO and RR with priorities 1 .. 99 go before the others,
+ * which share the CPU by weight (nice -20 .. 19, 1.25 times the weight per step; IDLE: least of all).
+ */
+enum thread_policy {
+	THREAD_OTHER = 0,
+	THREAD_FIFO = 1,
+	THREAD_RR = 2,
+	THREAD_BATCH = 3, /* as OTHER, but a wake-up of it interrupts nobody */
+	THREAD_IDLE = 5,
+};
+
+struct thread_params {
+	int policy;
+	int rt_prio;	    /* 1 .. 99 with FIFO and RR, else 0 */
+	int nice;	    /* kept over a time with FIFO or RR */
+	bool reset_on_fork; /* threads that it creates start with OTHER and nice 0 at best */
+};
+
+/* Effective priority, 0 most urgent .. 139: 0..98 real time (99 - rt_prio), 100..139 fair (120 + nice). */
+#define THREAD_PRIO_NONE 140
+_Static_assert(THREAD_PRIO_NONE == RUNQ_PRIO_NONE, "one scale");
+
+/* The more urgent of base priority and boost. Any context. */
+int thread_prio(const struct uk_thread *t);
+/*
+ * Priority inheritance: `t` counts as having priority `prio` (THREAD_PRIO_NONE ends it) until the next call; the base
+ * parameters stay. The caller serializes calls for one thread and keeps it from going away. Any context, interrupts
+ * on or off, run queue lock not held. A queued thread is put in its new place, and the CPU switches if that is due.
+ */
+void thread_set_boost(struct uk_thread *t, int prio);
+/* 0, or -EINVAL if policy, rt_prio and nice do not go together. Any context; takes effect as above. */
+int thread_set_params(struct uk_thread *t, const struct thread_params *p);
+/* The same with reset_on_fork as it is. */
+int thread_set_policy(struct uk_thread *t, int policy, int rt_prio, int nice);
+void thread_get_params(const struct uk_thread *t, struct thread_params *p);
+/* Length of its time slice in ns as things are now; 0: has none (FIFO). */
+uint64_t thread_slice_ns(const struct uk_thread *t);
 
 /* By tid, with a reference; NULL if there is none (or it has exited). */
 struct uk_thread *thread_find(int tid);

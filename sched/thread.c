@@ -35,6 +35,8 @@
 #define EVICT_POLL_NS 50000
 #define REPORT_MAX    64
 
+LOCK_CLASS(affinity_class, "thread affinity", 60, 0, "the set of CPUs that a thread may run on");
+
 static struct slab_cache thread_cache = SLAB_CACHE("thread", struct uk_thread);
 
 static struct {
@@ -114,11 +116,11 @@ void thread_setup(struct uk_thread *t, const char *name, uintptr_t kstack_base, 
 	t->kstack_base = kstack_base;
 	t->kstack_top = kstack_top;
 	t->state = THREAD_NEW;
-	list_init(&t->rq_node);
 	list_init(&t->all_node);
 	list_init(&t->tid_node);
-	uk_spin_init(&t->affinity_lock);
+	spin_init_class(&t->affinity_lock, &affinity_class);
 	t->refs = 1;
+	t->params = PARAMS_DEFAULT;
 	str_copy(t->name, name ? name : "", sizeof(t->name));
 }
 
@@ -178,6 +180,18 @@ static bool usable_cpus(const struct cpumask *set, struct cpumask *out)
 	return any != 0;
 }
 
+/* Without the boost, which is the creator's alone. */
+static uint32_t inherited_params(const struct uk_thread *from)
+{
+	uint32_t w = __atomic_load_n(&from->params, __ATOMIC_RELAXED);
+
+	if (!(w & PARAMS_RESET))
+		return PARAMS_WORD(THREAD_PRIO_NONE, PARAMS_RT(w), PARAMS_NICE(w), PARAMS_POLICY(w));
+	if (PARAMS_RT(w))
+		return PARAMS_DEFAULT;
+	return PARAMS_WORD(THREAD_PRIO_NONE, 0, MAX(PARAMS_NICE(w), 0), PARAMS_POLICY(w));
+}
+
 struct uk_thread *thread_create(const struct thread_attr *attr)
 {
 	struct uk_thread *t = alloc_thread(attr->name);
@@ -194,6 +208,7 @@ struct uk_thread *thread_create(const struct thread_attr *attr)
 		UK_CHECK(usable_cpus(attr->affinity, &t->affinity));
 	else
 		thread_get_affinity(current_thread(), &t->affinity);
+	t->params = inherited_params(current_thread());
 	arch_context_init(&t->ctx, t->kstack_top, sched_thread_entry, t);
 	t->ctx.fs_base = attr->tp;
 	/* Last: from here on others can find it. */
@@ -279,6 +294,73 @@ uint64_t thread_run_ns(void)
 
 	arch_irq_restore(flags);
 	return ns;
+}
+
+/* ---- priority ---- */
+
+int thread_prio(const struct uk_thread *t)
+{
+	return (int)params_prio(__atomic_load_n(&t->params, __ATOMIC_RELAXED));
+}
+
+void thread_set_boost(struct uk_thread *t, int prio)
+{
+	uint32_t w = __atomic_load_n(&t->params, __ATOMIC_RELAXED), new;
+
+	UK_ASSERT(prio >= 0 && prio <= THREAD_PRIO_NONE);
+	do {
+		new = (w & ~PARAMS_BOOST(~0u)) | (uint32_t)prio;
+		if (new == w)
+			return;
+	} while (!__atomic_compare_exchange_n(&t->params, &w, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	if (params_prio(new) != params_prio(w))
+		sched_params_changed(t);
+}
+
+/* `reset` < 0: as it is. */
+static int set_params(struct uk_thread *t, int policy, int rt_prio, int nice, int reset)
+{
+	const bool rt = policy == THREAD_FIFO || policy == THREAD_RR;
+	uint32_t w, new;
+
+	if (!rt && policy != THREAD_OTHER && policy != THREAD_BATCH && policy != THREAD_IDLE)
+		return -EINVAL;
+	if (rt ? rt_prio < 1 || rt_prio > 99 : rt_prio != 0)
+		return -EINVAL;
+	if (nice < -20 || nice > 19)
+		return -EINVAL;
+	w = __atomic_load_n(&t->params, __ATOMIC_RELAXED);
+	do {
+		new = PARAMS_WORD(PARAMS_BOOST(w), rt_prio, nice, policy);
+		if (reset < 0 ? (w & PARAMS_RESET) != 0 : reset)
+			new |= PARAMS_RESET;
+		if (new == w)
+			return 0;
+	} while (!__atomic_compare_exchange_n(&t->params, &w, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	sched_params_changed(t);
+	return 0;
+}
+
+int thread_set_params(struct uk_thread *t, const struct thread_params *p)
+{
+	return set_params(t, p->policy, p->rt_prio, p->nice, p->reset_on_fork);
+}
+
+int thread_set_policy(struct uk_thread *t, int policy, int rt_prio, int nice)
+{
+	return set_params(t, policy, rt_prio, nice, -1);
+}
+
+void thread_get_params(const struct uk_thread *t, struct thread_params *p)
+{
+	uint32_t w = __atomic_load_n(&t->params, __ATOMIC_RELAXED);
+
+	*p = (struct thread_params){
+		.policy = (int)PARAMS_POLICY(w),
+		.rt_prio = (int)PARAMS_RT(w),
+		.nice = PARAMS_NICE(w),
+		.reset_on_fork = w & PARAMS_RESET,
+	};
 }
 
 /* ---- affinity ---- */
