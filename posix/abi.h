@@ -41,6 +41,9 @@ enum {
 	NR_dup2 = 33,
 	NR_pause = 34,
 	NR_nanosleep = 35,
+	NR_getitimer = 36,
+	NR_alarm = 37,
+	NR_setitimer = 38,
 	NR_getpid = 39,
 	NR_clone = 56,
 	NR_fork = 57,
@@ -89,6 +92,12 @@ enum {
 	NR_sched_getaffinity = 204,
 	NR_getdents64 = 217,
 	NR_set_tid_address = 218,
+	NR_timer_create = 222,
+	NR_timer_settime = 223,
+	NR_timer_gettime = 224,
+	NR_timer_getoverrun = 225,
+	NR_timer_delete = 226,
+	NR_clock_settime = 227,
 	NR_clock_gettime = 228,
 	NR_clock_getres = 229,
 	NR_clock_nanosleep = 230,
@@ -177,6 +186,20 @@ struct abi_timespec {
 struct abi_timeval {
 	int64_t sec;
 	int64_t usec;
+};
+
+struct abi_itimerspec {
+	struct abi_timespec interval, value;
+};
+
+struct abi_itimerval {
+	struct abi_timeval interval, value;
+};
+
+/* The part of struct sigevent that is read. */
+struct abi_sigevent {
+	uint64_t value;
+	int32_t signo, notify, tid;
 };
 
 struct abi_stat {
@@ -276,7 +299,14 @@ _Static_assert(sizeof(struct abi_utsname) == 390, "struct utsname");
 #define CLOCK_MONOTONIC_COARSE	 6
 #define CLOCK_BOOTTIME		 7
 #define CLOCK_TAI		 11
+#define CLOCK_REALTIME_ALARM	 8
+#define CLOCK_BOOTTIME_ALARM	 9
 #define TIMER_ABSTIME		 1
+#define ITIMER_REAL		 0
+#define SIGEV_SIGNAL		 0
+#define SIGEV_NONE		 1
+#define SIGEV_THREAD		 2
+#define SIGEV_THREAD_ID		 4
 #define NSEC_PER_SEC		 1000000000ull
 
 /* ---- futex ---- */
@@ -342,6 +372,7 @@ enum {
 
 #define SI_USER	    0
 #define SI_KERNEL   0x80
+#define SI_TIMER    (-2)
 #define SI_TKILL    (-6)
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
@@ -364,6 +395,11 @@ struct abi_siginfo {
 		struct {
 			int32_t pid;
 			uint32_t uid;
+		};
+		struct { /* SI_TIMER */
+			int32_t timerid;
+			int32_t overrun;
+			uint64_t value;
 		};
 		uint64_t addr;
 		uint64_t space[14];

@@ -28,10 +28,27 @@ long posix_syscall(const long *regs);
 
 /* ---- threads and signals (process.c, signal.c) ---- */
 
+/* A signal with its information that waits to be taken. Its owner keeps it; on at most one queue. */
+struct posix_sigentry {
+	struct list node; /* [lock of the queue] */
+	uint32_t seq;	  /* [lock of the queue, and the owner's] changes with each posix_signal_unqueue() */
+	bool queued;	  /* [lock of the queue] */
+	uint8_t signo;	  /* [I] while it may be queued */
+};
+
+struct posix_sigqueue {
+	struct uk_spinlock lock;
+	bool closed;	     /* [lock] its thread takes no more signals */
+	struct list entries; /* [lock] oldest first */
+	uint64_t bits;	     /* [lock to write, a to read] bit n-1: an entry of signal n is there */
+};
+
 struct posix_thread {
-	struct uk_thread *thread;  /* [I] */
-	uint64_t mask;		   /* [c] written by the thread itself only; read by senders: atomic */
-	uint64_t pending;	   /* [a] bit n-1: signal n was sent to this thread */
+	struct uk_thread *thread; /* [I] */
+	uint64_t mask;		  /* [c] written by the thread itself only; read by senders: atomic */
+	uint64_t pending;	  /* [a] bit n-1: signal n was sent to this thread */
+	struct posix_sigqueue queue;
+	uint64_t sleep_deadline;   /* [c] of a nanosleep() that is made again if no handler runs; 0: none */
 	uint64_t waiting;	   /* [a] blocked signals that rt_sigtimedwait() sleeps for */
 	uint64_t saved_mask;	   /* [c] mask to put back after rt_sigsuspend() */
 	bool restore_mask;	   /* [c] saved_mask is valid */
@@ -52,6 +69,26 @@ bool posix_signal_pending(void);
 void posix_signal_restore_mask(void);
 /* Send signal `n` to the calling thread; delivered on its way back to application code. */
 void posix_signal_self(int n);
+/*
+ * Queues `e`, whose signo is set, for thread `t` (NULL: the process) and tells a thread that can take it. When the signal is
+ * taken, posix_timer_taken() is called for it. Context: any, interrupts included; does not sleep. Locks: the queue's
+ * (irq-safe), the thread list's, run queues'. Ownership: `e` is its owner's and stays until it was taken or unqueued; the
+ * caller holds a reference to `t`. Results: sent (or queued already); ignored: nobody wants it, as its action is to ignore it;
+ * gone: the thread has ended.
+ */
+enum posix_queued { POSIX_SENT, POSIX_IGNORED, POSIX_GONE };
+enum posix_queued posix_signal_queue(struct posix_sigentry *e, struct uk_thread *t);
+/* Takes `e` back; true: it was queued. Whoever took it just before finds another `seq`. Context and locks as above. */
+bool posix_signal_unqueue(struct posix_sigentry *e, struct uk_thread *t);
+bool posix_signal_is_queued(struct posix_sigentry *e, struct uk_thread *t);
+void posix_sigqueue_init(struct posix_sigqueue *q);
+/*
+ * timers.c: the signal of `e` has been taken, its sequence number was `seq` then. Fills in `info` and arms an interval timer
+ * again; false: taken back meanwhile, there is no signal. Thread context, no lock held; does not sleep.
+ */
+bool posix_timer_taken(struct posix_sigentry *e, uint32_t seq, struct abi_siginfo *info);
+/* timers.c: signal n is ignored from now on: timers whose signal waits go on as if it had been taken. Thread context. */
+void posix_timers_discard(int n);
 /* The calling thread takes no more signals; one of the process that it was told of goes to another thread. */
 void posix_signal_thread_ends(void);
 /* CPU time of the process: all threads that are and were. */
@@ -174,6 +211,15 @@ POSIX_HANDLER(clock_getres);
 POSIX_HANDLER(gettimeofday);
 POSIX_HANDLER(time);
 POSIX_HANDLER(times);
+POSIX_HANDLER(clock_settime);
+POSIX_HANDLER(timer_create);
+POSIX_HANDLER(timer_settime);
+POSIX_HANDLER(timer_gettime);
+POSIX_HANDLER(timer_getoverrun);
+POSIX_HANDLER(timer_delete);
+POSIX_HANDLER(setitimer);
+POSIX_HANDLER(getitimer);
+POSIX_HANDLER(alarm);
 POSIX_HANDLER(tkill);
 POSIX_HANDLER(tgkill);
 POSIX_HANDLER(kill);

@@ -44,6 +44,7 @@ struct posix_thread *posix_thread_new(const struct posix_thread *parent)
 	if (!pt)
 		return NULL;
 	memset(pt, 0, sizeof(*pt));
+	posix_sigqueue_init(&pt->queue);
 	if (parent)
 		pt->mask = parent->mask;
 	return pt;

@@ -3,7 +3,9 @@
  * Signals: dispositions, masks, pending sets, sending, and delivery on the way back to application code.
  *
  * Objects. One table of dispositions. Per thread: mask, pending, and the signals it sleeps for. Per process: pending. A
- * pending signal is one bit: a second one of the same number before delivery is lost, for real-time numbers too.
+ * signal that was sent is one bit: a second one of the same number before delivery is lost, for real-time numbers too. Signals
+ * of timers carry information and stand in a queue besides, of the thread or the process, once per timer: struct
+ * posix_sigqueue, whose `bits` say which numbers are there, for everybody who looks without the lock.
  *
  * Concurrency. The mask is written by its own thread only; pending sets are atomic words; nobody takes a lock to send or to
  * take a signal. A bit belongs to whoever clears it. TF_SIGPENDING says "look": the sender sets the bit, then reads the
@@ -13,7 +15,10 @@
  * after that and passes it on; the sender has set the bit before it chose, so again one of the two sees. After the flag the
  * sender wakes the thread, and interrupts the CPU it runs on. A blocked call looks at the flag between
  * thread_prepare_block() and thread_block(), so a signal is not slept through. The disposition table has a spin lock; a
- * reader copies an entry.
+ * reader copies an entry. A queue has its own (irq-safe: timers fire in interrupts), and `bits` are set before the thread is
+ * chosen and told, as `pending` is. Who takes an entry off a queue owns the signal; the timer's lock is taken before a
+ * queue's, so the taker turns to the timer after it has let the queue go, and a sequence number tells whether the timer was
+ * set anew or deleted in between (timers.c). An entry is on the queue of a thread that has not ended: the thread closes it.
  *
  * Delivery. posix_return_to_app() builds a frame on the application's stack, with arch_user_copy(), and points the trap
  * frame at the handler; the handler returns to posix_signal_return (syscall_entry.S), which comes back to
@@ -23,8 +28,9 @@
  * (preemption is off in it): a reschedule that is asked for meanwhile is asked for again by an interrupt to this CPU, which
  * arrives in application code, where the trap path saves the state.
  *
- * Contexts: thread context on the kernel stack. Sending: thread context. No allocation anywhere.
- * Limits: no queueing, no sigqueue() values, no job control (stop signals are ignored), no core files.
+ * Contexts: thread context on the kernel stack. Sending: thread context; posix_signal_queue() interrupts too, where the current
+ * thread may be about to block and is woken like another. No allocation anywhere.
+ * Limits: to take one of many queued signals is linear in the length of that queue; no sigqueue() values, no job control (stop signals are ignored), no core files.
  */
 #include "posix/signal.h"
 
@@ -39,6 +45,7 @@
 #include "sync/percpu.h"
 #include "uk/spinlock.h"
 
+#define MAIN_TID       1
 #define SYSCALL_LENGTH 2 /* bytes of the instruction */
 
 #define X(field, off) _Static_assert(offsetof(struct trap_frame, field) == (off), "entry_offsets.h")
@@ -97,12 +104,18 @@ void posix_sigreturn(uintptr_t frame, struct trap_frame *f);
 #define RFLAGS_OF_USER 0x240dd5ul /* CF PF AF ZF SF TF DF OF AC ID: what a program may change */
 #define RFLAGS_TF_DF   0x500ul
 
+LOCK_CLASS(sigqueue_class, "signal queue", 55, LOCK_IRQ, "queued signals of a thread or of the process");
+
 static struct {
 	struct uk_spinlock lock;
 	struct abi_sigaction action[SIG_COUNT]; /* [lock] */
 	uint64_t ignored;			/* [a] written under lock: disposition is to ignore */
 	uint64_t pending;			/* [a] sent to the process */
-} sig;
+	struct posix_sigqueue queue;		/* of the process */
+} sig = {
+	.ignored = IGNORED_BY_DEFAULT,
+	.queue = { .lock = SPINLOCK_INIT(&sigqueue_class), .entries = LIST_INIT(sig.queue.entries) },
+};
 
 static const char *const names[SIG_COUNT + 1] = {
 	[SIGHUP] = "SIGHUP",	   [SIGINT] = "SIGINT",	  [SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",
@@ -127,10 +140,20 @@ static void flag_set(struct uk_thread *t)
 	__atomic_fetch_or(&t->flags, TF_SIGPENDING, __ATOMIC_SEQ_CST);
 }
 
+static uint64_t pending_for(const struct posix_thread *pt)
+{
+	return load(&pt->pending) | load(&pt->queue.bits);
+}
+
+static uint64_t pending_for_process(void)
+{
+	return load(&sig.pending) | load(&sig.queue.bits);
+}
+
 /* Second half of the protocol above, by the thread itself, after its mask or its flag has changed. */
 static void look_again(struct posix_thread *pt)
 {
-	if ((load(&pt->pending) | load(&sig.pending)) & ~pt->mask)
+	if ((pending_for_process() | pending_for(pt)) & ~pt->mask)
 		flag_set(pt->thread);
 }
 
@@ -147,7 +170,16 @@ static void set_mask(struct posix_thread *pt, uint64_t mask)
 
 void posix_signal_thread_ends(void)
 {
+	struct posix_sigqueue *q = &self()->queue;
+	unsigned long flags;
+
 	set_mask(self(), ~0ull);
+	uk_spin_lock_irqsave(&q->lock, flags);
+	q->closed = true;
+	for (struct list *n; (n = list_pop(&q->entries));)
+		list_entry(n, struct posix_sigentry, node)->queued = false;
+	__atomic_store_n(&q->bits, 0, __ATOMIC_SEQ_CST);
+	uk_spin_unlock_irqrestore(&q->lock, flags);
 }
 
 bool posix_signal_pending(void)
@@ -155,7 +187,7 @@ bool posix_signal_pending(void)
 	struct posix_thread *pt = self();
 
 	return pt && (__atomic_load_n(&pt->thread->flags, __ATOMIC_SEQ_CST) & TF_SIGPENDING) &&
-	       ((load(&pt->pending) | load(&sig.pending)) & ~pt->mask);
+	       ((pending_for(pt) | pending_for_process()) & ~pt->mask);
 }
 
 void posix_signal_restore_mask(void)
@@ -168,17 +200,74 @@ void posix_signal_restore_mask(void)
 	}
 }
 
-/* Lowest of the wanted signals taken out of a pending set, or 0. */
-static int take(uint64_t *set, uint64_t wanted)
+/* ---- signals with information ---- */
+
+void posix_sigqueue_init(struct posix_sigqueue *q)
+{
+	spin_init_class(&q->lock, &sigqueue_class);
+	list_init(&q->entries);
+	q->bits = 0;
+	q->closed = false;
+}
+
+/* The next entry of signal n from `from` on, or NULL. */
+REQUIRES(q->lock) static struct posix_sigentry *find_locked(struct posix_sigqueue *q, struct list *from, int n);
+static struct posix_sigentry *find_locked(struct posix_sigqueue *q, struct list *from, int n)
+{
+	for (; from != &q->entries; from = from->next) {
+		struct posix_sigentry *e = list_entry(from, struct posix_sigentry, node);
+
+		if (e->signo == n)
+			return e;
+	}
+	return NULL;
+}
+
+REQUIRES(q->lock) static void dequeue_locked(struct posix_sigqueue *q, struct posix_sigentry *e, bool is_oldest);
+static void dequeue_locked(struct posix_sigqueue *q, struct posix_sigentry *e, bool is_oldest)
+{
+	struct list *next = e->node.next;
+
+	list_del(&e->node);
+	e->queued = false;
+	/* those before the oldest of its number are of other signals */
+	if (!find_locked(q, is_oldest ? next : q->entries.next, e->signo))
+		__atomic_store_n(&q->bits, q->bits & ~BIT(e->signo), __ATOMIC_SEQ_CST);
+}
+
+/* The oldest entry of signal n off the queue, and what it says; false: none is there any more. */
+static bool take_queued(struct posix_sigqueue *q, int n, struct abi_siginfo *info)
+{
+	struct posix_sigentry *e;
+	unsigned long flags;
+	uint32_t seq = 0;
+
+	uk_spin_lock_irqsave(&q->lock, flags);
+	e = find_locked(q, q->entries.next, n);
+	if (e) {
+		seq = e->seq;
+		dequeue_locked(q, e, true);
+	}
+	uk_spin_unlock_irqrestore(&q->lock, flags);
+	return e && posix_timer_taken(e, seq, info);
+}
+
+/* Lowest of the wanted signals, taken out of a pending set or its queue, or 0. */
+static int take(uint64_t *set, struct posix_sigqueue *q, uint64_t wanted, int code, struct abi_siginfo *info)
 {
 	for (;;) {
-		uint64_t have = load(set) & wanted;
+		uint64_t have = (load(set) | load(&q->bits)) & wanted;
 		int n;
 
 		if (!have)
 			return 0;
 		n = __builtin_ctzll(have) + 1;
-		if (__atomic_fetch_and(set, ~BIT(n), __ATOMIC_SEQ_CST) & BIT(n))
+		if ((load(set) & BIT(n)) && (__atomic_fetch_and(set, ~BIT(n), __ATOMIC_SEQ_CST) & BIT(n))) {
+			info->code = code;
+			info->pid = 1;
+			return n;
+		}
+		if (take_queued(q, n, info))
 			return n;
 	}
 }
@@ -188,15 +277,10 @@ static int take_any(struct posix_thread *pt, uint64_t wanted, struct abi_siginfo
 	int n;
 
 	memset(info, 0, sizeof(*info));
-	n = take(&pt->pending, wanted);
-	if (n) {
-		info->code = SI_TKILL;
-	} else {
-		n = take(&sig.pending, wanted);
-		info->code = SI_USER;
-	}
+	n = take(&pt->pending, &pt->queue, wanted, SI_TKILL, info);
+	if (!n)
+		n = take(&sig.pending, &sig.queue, wanted, SI_USER, info);
 	info->signo = n;
-	info->pid = 1;
 	return n;
 }
 
@@ -348,6 +432,8 @@ static bool deliver(struct posix_thread *pt, struct trap_frame *f, const struct 
 	uk_spin_unlock(&sig.lock);
 	if (act->handler <= SIG_IGN)
 		return false;
+	/* whatever call was interrupted, it is not made again behind this handler's back */
+	pt->sleep_deadline = 0;
 	if (*how > APP_RETURN_LIVE) {
 		/* The call is not made again: it ends with -EINTR once the handler has returned. */
 		if ((long)f->rax == -ERESTART_NOHAND || !(act->flags & SA_RESTART)) {
@@ -518,9 +604,10 @@ bool posix_app_exception(struct trap_frame *f, uintptr_t addr)
 static void kick(struct uk_thread *t)
 {
 	flag_set(t);
+	/* The current one too: this may be an interrupt while it is about to block. */
+	thread_wake(t);
 	if (t == current_thread())
 		return;
-	thread_wake(t);
 	/*
 	 * On a CPU in application code: have it come by. If it is elsewhere by now it has been through the kernel since the
 	 * flag was set, and saw it.
@@ -557,12 +644,18 @@ struct pick {
 	int tid;
 };
 
+static bool can_take(const struct uk_thread *t, int n)
+{
+	const struct posix_thread *pt = t->posix;
+
+	return pt && (!(load(&pt->mask) & BIT(n)) || (load(&pt->waiting) & BIT(n)));
+}
+
 static void pick_one(struct uk_thread *t, void *arg)
 {
 	struct pick *p = arg;
-	struct posix_thread *pt = t->posix;
 
-	if (pt && (!(load(&pt->mask) & BIT(p->n)) || (load(&pt->waiting) & BIT(p->n))) && (!p->tid || t->tid < p->tid))
+	if (can_take(t, p->n) && (!p->tid || t->tid < p->tid))
 		p->tid = t->tid;
 }
 
@@ -570,10 +663,15 @@ static void pick_one(struct uk_thread *t, void *arg)
 static void tell_one(int n)
 {
 	struct pick p = { .n = n };
-	struct uk_thread *t;
+	struct uk_thread *t = thread_find(MAIN_TID);
 
-	thread_foreach(pick_one, &p);
-	t = p.tid ? thread_find(p.tid) : NULL;
+	/* The main thread is asked first, as in Linux: mostly it can, and the others need not be looked at. */
+	if (!t || !can_take(t, n)) {
+		if (t)
+			thread_put(t);
+		thread_foreach(pick_one, &p);
+		t = p.tid ? thread_find(p.tid) : NULL;
+	}
 	if (t) {
 		kick(t);
 		thread_put(t);
@@ -583,7 +681,7 @@ static void tell_one(int n)
 /* The caller takes these signals no more: those that are pending for the process are for another thread. */
 static void pass_on(uint64_t set)
 {
-	for (set &= load(&sig.pending); unlikely(set); set &= set - 1)
+	for (set &= pending_for_process(); unlikely(set); set &= set - 1)
 		tell_one(__builtin_ctzll(set) + 1);
 }
 
@@ -602,6 +700,70 @@ static void send_to_process(int n)
 	}
 	__atomic_fetch_or(&sig.pending, BIT(n), __ATOMIC_SEQ_CST);
 	tell_one(n);
+}
+
+enum posix_queued posix_signal_queue(struct posix_sigentry *e, struct uk_thread *t)
+{
+	struct posix_thread *pt = t ? t->posix : NULL;
+	struct posix_sigqueue *q = pt ? &pt->queue : &sig.queue;
+	const int n = e->signo;
+	struct uk_thread *asked;
+	unsigned long flags;
+	bool told, closed;
+
+	if (is_ignored(n)) {
+		/* Dropped unless it is blocked: then its action may be another one when it is taken. */
+		asked = t ? thread_get(t) : thread_find(MAIN_TID);
+		pt = asked ? asked->posix : NULL;
+		told = pt && ((load(&pt->mask) | load(&pt->waiting)) & BIT(n));
+		if (asked)
+			thread_put(asked);
+		if (!told)
+			return POSIX_IGNORED;
+	}
+	uk_spin_lock_irqsave(&q->lock, flags);
+	closed = q->closed;
+	told = closed || e->queued;
+	if (!told) {
+		e->queued = true;
+		list_add_tail(&q->entries, &e->node);
+		__atomic_store_n(&q->bits, q->bits | BIT(n), __ATOMIC_SEQ_CST);
+	}
+	uk_spin_unlock_irqrestore(&q->lock, flags);
+	if (told)
+		return closed ? POSIX_GONE : POSIX_SENT;
+	if (!t)
+		tell_one(n);
+	else if (can_take(t, n))
+		kick(t);
+	return POSIX_SENT;
+}
+
+bool posix_signal_unqueue(struct posix_sigentry *e, struct uk_thread *t)
+{
+	struct posix_sigqueue *q = t ? &((struct posix_thread *)t->posix)->queue : &sig.queue;
+	unsigned long flags;
+	bool was;
+
+	uk_spin_lock_irqsave(&q->lock, flags);
+	was = e->queued;
+	e->seq++;
+	if (was)
+		dequeue_locked(q, e, false);
+	uk_spin_unlock_irqrestore(&q->lock, flags);
+	return was;
+}
+
+bool posix_signal_is_queued(struct posix_sigentry *e, struct uk_thread *t)
+{
+	struct posix_sigqueue *q = t ? &((struct posix_thread *)t->posix)->queue : &sig.queue;
+	unsigned long flags;
+	bool was;
+
+	uk_spin_lock_irqsave(&q->lock, flags);
+	was = e->queued;
+	uk_spin_unlock_irqrestore(&q->lock, flags);
+	return was;
 }
 
 static long send_tid(int tid, int n)
@@ -688,6 +850,7 @@ long sys_rt_sigaction(const long *a)
 	if (ignored) {
 		__atomic_fetch_and(&sig.pending, ~bit, __ATOMIC_SEQ_CST);
 		thread_foreach(drop_pending, &bit);
+		posix_timers_discard(n);
 	}
 	if (a[2] && posix_copy_out(ARG_PTR(a, 2), &old, sizeof(old)))
 		return -EFAULT;
@@ -726,7 +889,7 @@ long sys_rt_sigprocmask(const long *a)
 long sys_rt_sigpending(const long *a)
 {
 	struct posix_thread *pt = self();
-	uint64_t set = (load(&pt->pending) | load(&sig.pending)) & pt->mask;
+	uint64_t set = (pending_for(pt) | pending_for_process()) & pt->mask;
 
 	if (ARG_SIZE(a, 1) > 8)
 		return -EINVAL;

@@ -127,6 +127,15 @@ static const struct {
 	CALL(gettimeofday, gettimeofday, 2),
 	CALL(time, time, 1),
 	CALL(times, times, 1),
+	CALL(clock_settime, clock_settime, 2),
+	CALL(timer_create, timer_create, 3),
+	CALL(timer_settime, timer_settime, 4),
+	CALL(timer_gettime, timer_gettime, 2),
+	CALL(timer_getoverrun, timer_getoverrun, 1),
+	CALL(timer_delete, timer_delete, 1),
+	CALL(setitimer, setitimer, 3),
+	CALL(getitimer, getitimer, 2),
+	CALL(alarm, alarm, 1),
 
 	/* signals; rt_sigreturn is posix_signal_return in syscall_entry.S, never a call */
 	CALL(tkill, tkill, 2),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Clocks and sleeps. Time comes from the platform's two clocks, which never step; CPU time from the scheduler. No state,
- * no locks; thread context. A sleep ends early only for a signal that has to be handled: -EINTR with the time that is left.
+ * no locks; thread context. A sleep ends early only for a handler: -EINTR with the time that is left. When the signal turns out
+ * to be another thread's, or ignored by now, the call is made again without the program's noticing, to the same deadline.
  */
 #include "plat/plat.h"
 #include "posix/posix.h"
@@ -107,16 +108,25 @@ static int sleep_until(uint64_t deadline)
 	}
 }
 
-static long do_sleep(uint64_t deadline, struct abi_timespec *left)
+/*
+ * -ERESTART_NOHAND: deliver() makes it -EINTR when a handler runs, and forgets the deadline; else the call is made again and
+ * finds it.
+ */
+static long sleep_for(uint64_t ns, struct abi_timespec *left)
 {
-	uint64_t now;
+	struct posix_thread *pt = current_thread()->posix;
+	uint64_t deadline = pt->sleep_deadline, now;
 
+	pt->sleep_deadline = 0;
+	if (!deadline)
+		deadline = posix_deadline_in(ns);
 	if (!sleep_until(deadline))
 		return 0;
 	now = plat_monotonic_ns();
 	if (left && posix_timespec_out(left, deadline > now ? deadline - now : 0))
 		return -EFAULT;
-	return -EINTR;
+	pt->sleep_deadline = deadline;
+	return -ERESTART_NOHAND;
 }
 
 long sys_nanosleep(const long *a)
@@ -124,21 +134,44 @@ long sys_nanosleep(const long *a)
 	uint64_t ns;
 	int err = posix_timespec_in(ARG_PTR(a, 0), &ns);
 
-	return err ? err : do_sleep(posix_deadline_in(ns), ARG_PTR(a, 1));
+	return err ? err : sleep_for(ns, ARG_PTR(a, 1));
 }
 
 long sys_clock_nanosleep(const long *a)
 {
-	int clock = ARG_INT(a, 0);
+	const int clock = ARG_INT(a, 0);
 	uint64_t ns;
 	int err;
 
-	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME && clock != CLOCK_TAI)
-		return clock == CLOCK_THREAD_CPUTIME_ID ? -EINVAL : -EOPNOTSUPP;
+	switch (clock) {
+	case CLOCK_REALTIME:
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+	case CLOCK_TAI:
+		break;
+	case CLOCK_THREAD_CPUTIME_ID:
+		return -EINVAL;
+	default:
+		/* a clock that cannot be slept on, or none */
+		return read_clock(clock, &ns) ? -EINVAL : -EOPNOTSUPP;
+	}
 	err = posix_timespec_in(ARG_PTR(a, 2), &ns);
 	if (err)
 		return err;
 	if (ARG_INT(a, 1) & TIMER_ABSTIME)
-		return do_sleep(posix_deadline_at(clock, ns), NULL);
-	return do_sleep(posix_deadline_in(ns), ARG_PTR(a, 3));
+		return sleep_until(posix_deadline_at(clock, ns)) ? -ERESTART_NOHAND : 0;
+	return sleep_for(ns, ARG_PTR(a, 3));
+}
+
+/* The clocks belong to the machine: real time may be asked for, by a program that may not; the others cannot be set at all. */
+long sys_clock_settime(const long *a)
+{
+	const int clock = ARG_INT(a, 0);
+	uint64_t ns;
+	int err;
+
+	if (clock != CLOCK_REALTIME)
+		return -EINVAL;
+	err = posix_timespec_in(ARG_PTR(a, 1), &ns);
+	return err ? err : -EPERM;
 }

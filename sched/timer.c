@@ -58,7 +58,7 @@
 #define SLOTS	   (1u << SLOT_BITS)
 #define LEVELS	   ((64u - GRAIN_BITS) / SLOT_BITS)
 #define HALF	   (LEVELS / 2)
-_Static_assert(LEVELS * SLOT_BITS + GRAIN_BITS == 64, "every deadline has a slot");
+_Static_assert(LEVELS *SLOT_BITS + GRAIN_BITS == 64, "every deadline has a slot");
 
 /* Of timer.where. Else it is level * SLOTS + slot, of a timer on `spill` the slot it was in. */
 #define WHERE_TREE 0xffff
