@@ -6,12 +6,13 @@
  * allocator, so a look-up needs no lock and no reference: the slot is there, and its lock and `used` say the rest. A free slot is
  * used again in the order of their release. ITIMER_REAL is a slot of its own outside the table.
  *
- * States of a used slot: disarmed; armed (`expiry`, and the kernel timer runs towards it); signalled (its signal waits in a queue,
- * posix_sigentry.queued). A signalled interval timer is not armed: when the signal is taken, `expiry` moves on past now by whole
+ * States of a used slot: disarmed; armed (`expiry`, and the kernel timer runs towards it); signalled (`waiting`: its signal is in a
+ * queue, or just taken from there). A signalled interval timer is not armed: when the signal is taken, `expiry` moves on past now by whole
  * intervals, of which all but the first were missed and are its overrun, and the kernel timer is armed again. So a timer has at
  * most one signal under way, and one that falls behind, or whose signal is blocked, costs nothing and never storms. An
  * interval timer whose signal is ignored goes on at its own pace, at most once in IGNORED_NS. SIGEV_NONE timers are never armed at
- * all: what is asked of them is arithmetic. Setting or deleting a timer takes its waiting signal back.
+ * all: what is asked of them is arithmetic. Setting or deleting a timer takes its waiting signal back; ITIMER_REAL's stays, but
+ * is of no setting any more.
  *
  * CLOCK_REALTIME never steps here (clock_settime() is EPERM), so every expiry is a time on the monotonic clock.
  *
@@ -52,6 +53,7 @@ struct posix_timer {
 	bool used;		  /* [lock] */
 	bool armed;		  /* [lock] expiry is valid */
 	bool periodic;		  /* [lock] */
+	bool waiting;		  /* [lock] a signal of this setting is under way, and the kernel timer not armed */
 	uint8_t notify;		  /* [lock] SIGEV_* */
 	int clock;		  /* [lock] */
 	int code;		  /* [lock] si_code of its signal */
@@ -194,6 +196,7 @@ static void fired(struct timer *t)
 	switch (posix_signal_queue(&p->entry, p->target)) {
 	case POSIX_SENT:
 		p->armed = p->periodic;
+		p->waiting = true;
 		break;
 	case POSIX_IGNORED:
 		p->armed = p->periodic;
@@ -215,10 +218,11 @@ static void signal_taken_locked(struct posix_timer *p)
 {
 	uint64_t n = 1;
 
-	if (p->periodic) {
+	if (p->periodic && p->waiting) {
 		n = forward_locked(p, plat_monotonic_ns());
 		timer_arm(&p->timer, p->expiry);
 	}
+	p->waiting = false;
 	p->overrun = (int)MIN(n - 1, (uint64_t)OVERRUN_MAX);
 }
 
@@ -319,8 +323,9 @@ static int set_timer(struct posix_timer *p, bool absolute, const struct setting 
 		return -EINVAL;
 	old->value = left_locked(p);
 	old->interval = p->periodic ? p->interval : 0;
-	if (p->notify != SIGEV_NONE)
+	if (p->notify != SIGEV_NONE && p != &timers.itimer)
 		posix_signal_unqueue(&p->entry, p->target);
+	p->waiting = false;
 	p->armed = new->value != 0;
 	p->periodic = p->armed && new->interval;
 	p->interval = new->interval;
@@ -412,6 +417,7 @@ static int delete_timer(struct posix_timer *p)
 	target = p->target;
 	p->target = NULL;
 	p->used = false;
+	p->waiting = false;
 	p->armed = false;
 	p->periodic = false;
 	uk_spin_unlock_irqrestore(&p->lock, flags);

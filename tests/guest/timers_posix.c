@@ -11,6 +11,10 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
+#ifndef sigev_notify_thread_id /* glibc */
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
 #define MS 1000000LL
 
 static sigset_t wanted; /* blocked everywhere: taken by sigwaitinfo() */
@@ -241,11 +245,12 @@ static void handlers(void)
 	timer_t id = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGUSR1, 123), plain;
 
 	CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
-	set(id, 0, 2 * MS, 0);
+	set(id, 0, 2 * MS, 2 * MS); /* the first may come before we sleep */
 	CHECK_ERRNO(nanosleep(&nap, &rest), EINTR);
 	CHECK(rest.tv_sec < 1000 && rest.tv_sec > 900);
-	CHECK_EQ(handled, 1);
+	CHECK(handled >= 1);
 	CHECK_EQ(handled_value, 123);
+	handled = 0;
 	/* to a thread that computes: the interrupt itself brings it */
 	set(id, 0, 1 * MS, MS / 2);
 	while (handled < 6)
