@@ -109,6 +109,7 @@ enum {
 	NR_faccessat = 269,
 	NR_ppoll = 271,
 	NR_set_robust_list = 273,
+	NR_get_robust_list = 274,
 	NR_dup3 = 292,
 	NR_preadv = 295,
 	NR_pwritev = 296,
@@ -314,12 +315,42 @@ _Static_assert(sizeof(struct abi_utsname) == 390, "struct utsname");
 #define FUTEX_WAKE	     1
 #define FUTEX_REQUEUE	     3
 #define FUTEX_CMP_REQUEUE    4
+#define FUTEX_WAKE_OP	     5
+#define FUTEX_LOCK_PI	     6
+#define FUTEX_UNLOCK_PI	     7
+#define FUTEX_TRYLOCK_PI     8
 #define FUTEX_WAIT_BITSET    9
 #define FUTEX_WAKE_BITSET    10
+#define FUTEX_LOCK_PI2	     13
 #define FUTEX_CMD_MASK	     0x7f
 #define FUTEX_PRIVATE	     0x80
 #define FUTEX_CLOCK_REALTIME 0x100
 #define FUTEX_BITSET_ANY     0xffffffffu
+/* Fields of FUTEX_WAKE_OP's last argument. */
+#define FUTEX_OP_SET	   0
+#define FUTEX_OP_ADD	   1
+#define FUTEX_OP_OR	   2
+#define FUTEX_OP_ANDN	   3
+#define FUTEX_OP_XOR	   4
+#define FUTEX_OP_ARG_SHIFT 8
+#define FUTEX_OP_CMP_EQ	   0
+#define FUTEX_OP_CMP_NE	   1
+#define FUTEX_OP_CMP_LT	   2
+#define FUTEX_OP_CMP_LE	   3
+#define FUTEX_OP_CMP_GT	   4
+#define FUTEX_OP_CMP_GE	   5
+/* The word of a PI or robust lock. */
+#define FUTEX_WAITERS	 0x80000000u
+#define FUTEX_OWNER_DIED 0x40000000u
+#define FUTEX_TID_MASK	 0x3fffffffu
+
+/* Robust lists, get_robust_list(2): bit 0 of a pointer to an entry says that its lock is a PI one. */
+struct abi_robust_list_head {
+	uintptr_t first;      /* an entry is a pointer to the next one, the last points to the head */
+	int64_t futex_offset; /* from an entry to the lock's word */
+	uintptr_t op_pending; /* entry of a lock that is being taken or given back, or 0 */
+};
+#define ROBUST_LIMIT 2048
 
 /* ---- signals ---- */
 enum {

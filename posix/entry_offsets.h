@@ -35,7 +35,8 @@
 /*
  * Internal results, never seen by the application: the slow path of posix/syscall_entry.S makes the call again, or turns
  * them into -EINTR when a handler runs that does not want that. RESTART follows SA_RESTART; RESTART_NOHAND is made again
- * only if no handler ran at all.
+ * only if no handler ran at all; RESTART_NOINTR is always made again.
  */
 #define ERESTART	512
+#define ERESTART_NOINTR 513
 #define ERESTART_NOHAND 514

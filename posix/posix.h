@@ -54,6 +54,12 @@ struct posix_thread {
 	bool restore_mask;	   /* [c] saved_mask is valid */
 	bool counted;		   /* [I] an application thread: the program lives as long as one of them */
 	struct abi_stack altstack; /* [c] */
+	/* futex_pi.c and robust.c; [pi]: the futex PI lock */
+	struct list pi_held;	    /* [pi] states of the words it owns that have waiters */
+	struct pi_waiter *pi_waits; /* [pi] its own wait for a lock, or NULL */
+	int pi_boost;		    /* [pi] what thread_set_boost() was told last */
+	bool pi_gone;		    /* [a] it ends: owns no lock from now on */
+	uintptr_t robust; /* [a] struct abi_robust_list_head in the application, or 0; written by the thread itself */
 };
 
 /* State of a new application thread that inherits `parent`'s mask (NULL: empty). NULL: no memory. */
@@ -172,6 +178,8 @@ POSIX_HANDLER(munmap);
 POSIX_HANDLER(mprotect);
 POSIX_HANDLER(madvise);
 POSIX_HANDLER(futex);
+POSIX_HANDLER(set_robust_list);
+POSIX_HANDLER(get_robust_list);
 POSIX_HANDLER(clone);
 POSIX_HANDLER(exit);
 POSIX_HANDLER(exit_group);

@@ -8,8 +8,8 @@
  *
  * Concurrency: `threads` counts application threads, atomically; the last one's exit() ends the program. cpu_gone adds up
  * the CPU time of threads that ended. A thread's struct posix_thread lives until the last reference to its uk_thread is
- * dropped (thread_attr.release), so a sender that found the thread may use it. At exit the order is: store 0 to *clear_tid
- * and wake its waiters, after which the application may unmap the thread's stack and TLS; the kernel does not touch them
+ * dropped (thread_attr.release), so a sender that found the thread may use it. At exit the order is: robust locks, PI locks,
+ * then store 0 to *clear_tid and wake its waiters, after which the application may unmap the thread's stack and TLS; the kernel does not touch them
  * any more. Memory: slab; a thread that cannot be made gives -EAGAIN.
  */
 #include <arch/context.h>
@@ -22,6 +22,7 @@
 #include "mm/mm.h"
 #include "mm/slab.h"
 #include "plat/plat.h"
+#include "posix/futex.h"
 #include "posix/posix.h"
 #include "posix/syscall.h"
 #include "sync/percpu.h"
@@ -45,6 +46,8 @@ struct posix_thread *posix_thread_new(const struct posix_thread *parent)
 		return NULL;
 	memset(pt, 0, sizeof(*pt));
 	posix_sigqueue_init(&pt->queue);
+	list_init(&pt->pi_held);
+	pt->pi_boost = THREAD_PRIO_NONE;
 	if (parent)
 		pt->mask = parent->mask;
 	return pt;
@@ -149,6 +152,8 @@ void posix_unmap_and_exit(uintptr_t base, size_t size)
 {
 	const long status[1] = { 0 };
 
+	/* While its list is there, and nobody else's memory in its place. */
+	posix_robust_thread_ends();
 	mm_munmap(base, size);
 	sys_exit(status);
 	__builtin_unreachable();
@@ -164,6 +169,8 @@ long sys_exit(const long *a)
 		posix_exit_group(ARG_INT(a, 0));
 	posix_signal_thread_ends();
 	__atomic_fetch_add(&process.cpu_gone, posix_thread_cpu_ns(t), __ATOMIC_RELAXED);
+	posix_robust_thread_ends();
+	posix_futex_pi_thread_ends();
 	if (clear) {
 		t->clear_tid = NULL;
 		if (!arch_user_store32(clear, 0))

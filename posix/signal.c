@@ -502,6 +502,11 @@ void posix_syscall_trap(struct trap_frame *f)
 	const uintptr_t after = f->rip;
 	long r = posix_syscall(regs);
 
+	if (r == -ERESTART_NOINTR) {
+		/* As if the signal had come between two instructions, before this one. */
+		f->rip = after - SYSCALL_LENGTH;
+		return;
+	}
 	if (r != -ERESTART && r != -ERESTART_NOHAND) {
 		f->rax = (uint64_t)r;
 		return;

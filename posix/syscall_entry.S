@@ -13,8 +13,8 @@
  * after the stack pointer is the application's again, because from that instruction on an interrupt delivers the signal
  * itself (return_to_app): a signal is seen by one or the other. The slow path goes back to the kernel stack, writes down
  * the application's registers as a trap frame, lets posix_return_to_app() put handler frames on the application stack,
- * and returns with iretq and interrupts off until then, so nothing is missed there either. A result of -ERESTART or
- * -ERESTART_NOHAND goes that way before it leaves the kernel stack, while the arguments are still there.
+ * and returns with iretq and interrupts off until then, so nothing is missed there either. A result of -ERESTART,
+ * -ERESTART_NOHAND or -ERESTART_NOINTR goes that way before it leaves the kernel stack, while the arguments are still there.
  *
  * libc's contract for cancellation: with the program counter in [__cp_begin, __cp_end) the call has had no effect yet,
  * and the stack pointer is the one at entry, so that a handler may turn to __cp_cancel. Hence no push on the application
@@ -45,6 +45,14 @@
 	mov	%r9, FRAME_R9(%rsp)
 	.endm
 
+/* rsi: where a call that is to be made again ends with -EINTR, or APP_RETURN_CALL if it never does; rax: its result. */
+	.macro restart_return
+	xor	%ecx, %ecx
+	lea	.Ldone(%rip), %rsi
+	cmp	$-ERESTART_NOINTR, %rax
+	cmove	%rcx, %rsi
+	.endm
+
 /* Frame on the kernel stack, from its top: rsp of the application, return address (for backtraces), rbp. */
 #define SAVED_RSP	16(%rbp)
 
@@ -71,6 +79,8 @@ tutti_syscall:
 	cmp	$-ERESTART, %rax
 	je	.Lrestart
 	cmp	$-ERESTART_NOHAND, %rax
+	je	.Lrestart
+	cmp	$-ERESTART_NOINTR, %rax
 	je	.Lrestart
 	mov	SAVED_RSP, %rcx
 	mov	(%rbp), %rbp
@@ -102,7 +112,7 @@ tutti_syscall:
 	mov	%rcx, FRAME_RIP(%rsp)
 	mov	%rdx, FRAME_RSP(%rsp)
 	frame_arguments
-	lea	.Ldone(%rip), %rsi	/* where the call ends with -EINTR */
+	restart_return
 	jmp	.Lreturn_frame_args
 	.size	tutti_syscall, . - tutti_syscall
 
@@ -182,6 +192,8 @@ __cp_begin:
 	je	.Lcp_restart
 	cmp	$-ERESTART_NOHAND, %rax
 	je	.Lcp_restart
+	cmp	$-ERESTART_NOINTR, %rax
+	je	.Lcp_restart
 	mov	SAVED_RSP, %rcx
 	mov	(%rbp), %rbp
 	mov	%rcx, %rsp
@@ -199,7 +211,7 @@ __cp_end:
 	mov	%rcx, FRAME_RIP(%rsp)
 	mov	%rdx, FRAME_RSP(%rsp)
 	frame_arguments
-	lea	.Ldone(%rip), %rsi	/* a plain `ret`, outside the range */
+	restart_return		/* .Ldone: a plain `ret`, outside the range */
 	jmp	.Lreturn_frame_args
 __cp_cancel:
 	jmp	__cancel

@@ -16,12 +16,6 @@ static long sys_nosys(const long *a)
 	return -ENOSYS;
 }
 
-static long sys_zero(const long *a)
-{
-	(void)a;
-	return 0;
-}
-
 #define CALL(nr, handler, args) [NR_##nr] = { #nr, sys_##handler, args }
 
 static const struct {
@@ -114,7 +108,8 @@ static const struct {
 	CALL(getrusage, getrusage, 2),
 	CALL(arch_prctl, arch_prctl, 2),
 	CALL(prctl, nosys, 5),
-	CALL(set_robust_list, zero, 2),
+	CALL(set_robust_list, set_robust_list, 2),
+	CALL(get_robust_list, get_robust_list, 3),
 	CALL(getrandom, getrandom, 3),
 	CALL(membarrier, membarrier, 2),
 	CALL(tutti_thread, tutti_thread, 5),
