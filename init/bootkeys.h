@@ -5,12 +5,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define WATCHDOG_DEFAULT_S 10u
+#define WATCHDOG_MAX_S	   3600u
+
 struct bootkeys {
 	const char *alloc; /* one of the names given, or NULL: no such key */
 	bool preempt;
 	bool stdin_framed;
 	bool verbose;
 	bool base_cpu;
+	unsigned watchdog_s; /* 0: off */
 };
 
 /*

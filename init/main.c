@@ -24,6 +24,7 @@
 #include "plat/plat.h"
 #include "posix/posix.h"
 #include "sched/sched.h"
+#include "sched/watchdog.h"
 
 #define STACK_SIZE     (8ul << 20)
 #define ALLOCATORS_MAX 16
@@ -216,12 +217,14 @@ void tutti_main(void)
 	check_start();
 	sched_preemptive = keys.preempt;
 	sched_init();
+	watchdog_start(keys.watchdog_s);
 	choose_allocator(keys.alloc);
 	mm_seal();
 	arch_irq_enable();
 	plat_cpus_start();
 	posix_random_init();
 	posix_files_init();
+	sched_rcu_start();
 	start_main_thread();
 	thread_exit();
 }

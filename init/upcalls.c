@@ -34,6 +34,7 @@ const struct tutti_upcalls tutti_upcalls = {
 	.timer = sched_timer,
 	.reschedule = sched_reschedule_ipi,
 	.shootdown = mm_shootdown_ipi,
+	.rcu_done = sched_rcu_done,
 	.preempt = sched_preempt,
 	.return_to_app = posix_return_from_trap,
 	.cpu_online = sched_cpu_online,

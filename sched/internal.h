@@ -51,6 +51,10 @@ void sched_requeue_self(void);
  * let go.
  */
 void sched_evict(struct uk_thread *t, unsigned cpu);
+/* Are all configured CPUs online? Any context. */
+bool sched_all_online(void);
+/* Does a runnable thread wait in the queue of any CPU? For the watchdog, while all CPUs are idle. */
+bool sched_any_queued(void);
 /* First code of every thread but the idle ones. */
 void sched_thread_entry(void *from, void *arg) __attribute__((noreturn));
 

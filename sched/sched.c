@@ -62,7 +62,9 @@
 #include "plat/plat.h"
 #include "sched/internal.h"
 #include "sched/timer.h"
+#include "sched/watchdog.h"
 #include "sync/percpu.h"
+#include "sync/rcu.h"
 
 #define RR_SLICE_NS 10000000ull
 #define CPU_POLL_NS 20000000ull
@@ -605,6 +607,8 @@ static void switch_away(enum why why)
 
 	preempt_disable();
 	rq = &rqs[cpu_id()];
+	rcu_quiescent();
+	watchdog_switch();
 	percpu_write(need_resched, 0);
 	uk_spin_lock(&rq->lock);
 	prev = rq->current;
@@ -644,6 +648,8 @@ static void switch_away(enum why why)
 	percpu_write(kstack_base, next->kstack_base);
 	percpu_write(kstack_top, next->kstack_top);
 	uk_spin_unlock(&rq->lock);
+	if (prev->is_idle)
+		watchdog_busy();
 	/* The CPU may be another one when this returns. */
 	prev = arch_switch(&prev->ctx, &next->ctx, prev);
 	finish_switch(prev);
@@ -896,10 +902,14 @@ static void idle_halt(struct rq *rq)
 {
 	uint64_t start = plat_monotonic_ns();
 
+	if (unlikely(!rcu_idle_enter()))
+		return;
+	watchdog_idle();
 	mm_cpu_enter_idle();
 	plat_wait_for_interrupt();
 	arch_irq_disable();
 	mm_cpu_leave_idle();
+	rcu_idle_leave();
 	/* Short halts: poll before the next ones. Long ones: sooner or later not. */
 	if (plat_monotonic_ns() - start < IDLE_SHORT_NS)
 		rq->poll_ns = IDLE_POLL_NS;
@@ -914,6 +924,8 @@ static void __attribute__((noreturn)) idle_loop(unsigned cpu)
 	for (;;) {
 		enum steal r;
 
+		/* Before the looks at the queues: it may wake a thread. */
+		rcu_quiescent();
 		if (queued_on(rq) || steal(cpu) == STEAL_GOT) {
 			schedule(WHY_PREEMPT);
 			continue;
@@ -977,6 +989,8 @@ void thread_yield(void)
 
 void sched_preempt(void)
 {
+	if (unlikely(watchdog_only()))
+		return;
 	schedule(WHY_PREEMPT);
 }
 
@@ -1015,6 +1029,7 @@ void sched_reschedule_ipi(void)
 	struct rq *rq = &rqs[cpu];
 	struct uk_thread *cur = rq->current;
 
+	watchdog_ipi();
 	/* An idle CPU has what it came for: it is not halted any more. */
 	if (cur == rq->idle)
 		return;
@@ -1108,6 +1123,19 @@ void sched_timer(void)
 
 /* ---- CPUs ---- */
 
+bool sched_all_online(void)
+{
+	return sched_online_count() == sched.cpus;
+}
+
+bool sched_any_queued(void)
+{
+	for (unsigned i = 0; i < sched.cpus; i++)
+		if (queued_on(&rqs[i]))
+			return true;
+	return false;
+}
+
 unsigned sched_online_count(void)
 {
 	return __atomic_load_n(&sched.online_count, __ATOMIC_ACQUIRE);
@@ -1125,6 +1153,7 @@ static void mark_online(unsigned cpu)
 {
 	percpu_write(preempt_count, 0);
 	percpu_write(need_resched, 0);
+	rcu_cpu_online();
 	__atomic_store_n(&percpu_areas[cpu].online, 1, __ATOMIC_SEQ_CST);
 	cpumask_test_and_set_atomic(&sched.online, cpu);
 	__atomic_fetch_add(&sched.online_count, 1, __ATOMIC_ACQ_REL);

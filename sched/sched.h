@@ -206,6 +206,16 @@ void sched_timer(void);
 void sched_reschedule_ipi(void);
 void sched_preempt(void);
 void sched_cpu_online(void) __attribute__((noreturn));
+/* Upcall: a grace period of RCU has ended (sched/rcu.c). */
+void sched_rcu_done(void);
+/* Boot, once threads can be made: the thread that runs grace periods and callbacks. */
+void sched_rcu_start(void);
+/*
+ * The calling thread begins or has ended a wait for something that comes from outside: input, a signal. While one waits like that
+ * the watchdog does not take a machine where nothing moves for a deadlock. Thread context, does not sleep; they nest.
+ */
+void thread_external_wait_begin(void);
+void thread_external_wait_end(void);
 /* CPUs online now. */
 unsigned sched_online_count(void);
 /* For the crash report: each thread in one line with plat_log('C', ..), and where it waits. Takes no lock. */

@@ -19,6 +19,7 @@
 #include "lib/util.h"
 
 struct uk_thread;
+struct trap_frame;
 
 struct percpu {
 	struct percpu *self;	   /* gs:0  [I] */
@@ -33,6 +34,14 @@ struct percpu {
 	uint32_t online;	   /* gs:52 takes part in scheduling and shootdown */
 	uint32_t irq_off;	   /* gs:56 host: interrupts are disabled on this CPU */
 	uint32_t irq_pending;	   /* gs:60 [a] host: bits of interrupts that wait for it (arch/soft) */
+	uint32_t rcu_state;	   /* gs:64 [a] enum rcu_cpu_state (sync/rcu.h) */
+	uint32_t idle_seq;	   /* gs:68 [c to write, a to read] how often this CPU has left the idle state */
+	/* the watchdog's (sched/watchdog.c): */
+	uint32_t watch_tense; /* gs:72 ticks with preemption off, since it was seen on */
+	uint32_t watch_beats; /* gs:76 [c to write, a to read] interrupts taken, as far as it counts them */
+	uint32_t watch_armed; /* gs:80 [c to write, a to read] its tick is armed */
+	uint32_t reserved;
+	struct trap_frame *irq_frame; /* gs:88 of the last interrupt; good while in_irq is raised */
 } __attribute__((aligned(64)));
 
 _Static_assert(offsetof(struct percpu, current) == 8, "assembly");

@@ -27,6 +27,11 @@ struct tutti_upcalls {
 	/* TLB shootdown request has arrived. Interrupts off. */
 	void (*shootdown)(void);
 	/*
+	 * The last CPU that was asked for a quiescent state has had one: wake whoever waits for the grace period. Interrupts or
+	 * preemption off; sometimes for nothing.
+	 */
+	void (*rcu_done)(void);
+	/*
 	 * Involuntary switch: preempt_count is 0, need_resched is set, interrupts are off, extended state is saved by the
 	 * caller, on the kernel stack. Returns when the thread runs again, interrupts still off.
 	 */

@@ -23,6 +23,7 @@
 #include "plat/common/common.h"
 #include "plat/plat.h"
 #include "sync/percpu.h"
+#include "sync/rcu.h"
 #include "sync/upcall.h"
 
 /* struct uk_thread belongs to sched/, above; sched.h asserts these. */
@@ -91,10 +92,12 @@ void arch_trap_leave(struct trap_frame *f)
 	arch_return_frame(f);
 }
 
-static void interrupt(unsigned vector)
+static void interrupt(struct trap_frame *f)
 {
+	percpu_write(irq_frame, f);
 	percpu_write(in_irq, percpu_read(in_irq) + 1);
-	plat_interrupt(vector);
+	rcu_interrupt();
+	plat_interrupt((unsigned)f->vector);
 	percpu_write(in_irq, percpu_read(in_irq) - 1);
 }
 
@@ -109,7 +112,7 @@ void arch_trap_dispatch(struct trap_frame *f)
 		return;
 	}
 	if (f->vector >= VECTOR_IRQ) {
-		interrupt((unsigned)f->vector);
+		interrupt(f);
 		leave(f, from_app);
 		return;
 	}
