@@ -92,6 +92,7 @@ long console_read(struct iov *to, bool wait)
 	while (to->left) {
 		size_t n = take(chunk, MIN(sizeof(chunk), to->left));
 		long put;
+		int r;
 
 		if (n) {
 			put = iov_copy_out(to, chunk, n);
@@ -105,7 +106,10 @@ long console_read(struct iov *to, bool wait)
 			break;
 		if (!wait)
 			return -EAGAIN;
-		if (waitq_wait_intr(&console_input, console_readable(), UINT64_MAX))
+		thread_external_wait_begin();
+		r = waitq_wait_intr(&console_input, console_readable(), UINT64_MAX);
+		thread_external_wait_end();
+		if (r)
 			return -ERESTART;
 	}
 	return (long)total;

@@ -1060,9 +1060,12 @@ static int scan(struct abi_pollfd *p, unsigned n)
 /* Standard input is the only file that can make somebody wait. */
 static int wait_ready(struct abi_pollfd *p, unsigned n, uint64_t deadline)
 {
-	int ready = 0;
-	int r = waitq_wait_intr(&console_input, (ready = scan(p, n)) != 0, deadline);
+	int ready = 0, r;
 
+	/* without files too: a program may wait for a signal like that */
+	thread_external_wait_begin();
+	r = waitq_wait_intr(&console_input, (ready = scan(p, n)) != 0, deadline);
+	thread_external_wait_end();
 	return r == -EINTR ? -ERESTART_NOHAND : ready;
 }
 

@@ -904,6 +904,7 @@ long sys_rt_sigpending(const long *a)
 /* Sleep until a handler has to run. */
 static long wait_for_handler(void)
 {
+	thread_external_wait_begin();
 	for (;;) {
 		thread_prepare_block();
 		if (posix_signal_pending())
@@ -911,6 +912,7 @@ static long wait_for_handler(void)
 		thread_block();
 	}
 	thread_cancel_block();
+	thread_external_wait_end();
 	return -ERESTART_NOHAND;
 }
 
@@ -955,6 +957,7 @@ long sys_rt_sigtimedwait(const long *a)
 		deadline = posix_deadline_in(ns);
 	}
 	__atomic_store_n(&pt->waiting, set, __ATOMIC_SEQ_CST);
+	thread_external_wait_begin();
 	for (;;) {
 		thread_prepare_block();
 		n = take_any(pt, set, &info);
@@ -969,6 +972,7 @@ long sys_rt_sigtimedwait(const long *a)
 		thread_block_until(deadline);
 	}
 	thread_cancel_block();
+	thread_external_wait_end();
 	__atomic_store_n(&pt->waiting, 0, __ATOMIC_SEQ_CST);
 	pass_on(set);
 	if (!n)

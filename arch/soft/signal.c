@@ -206,6 +206,16 @@ static void on_interrupt(int sig, void *info, void *context)
 		inject(uc, VECTOR_PENDING);
 }
 
+static void on_report(int sig, void *info, void *context)
+{
+	struct trap_frame f;
+
+	(void)sig, (void)info;
+	frame_from_context(&f, context, VECTOR_PENDING);
+	prepare_report();
+	soft_report(&f);
+}
+
 /*
  * Replay: reading the cycle counter is a general protection fault (PR_SET_TSC). An instruction that faults like that has been
  * fetched as a whole, so its bytes are there.
@@ -310,6 +320,7 @@ void soft_signals_init(uintptr_t vdso, size_t vdso_len)
 	set_handler(SIG_SYS, on_syscall);
 	set_handler(SOFT_SIGNAL_TIMER, on_interrupt);
 	set_handler(SOFT_SIGNAL_IRQ, on_interrupt);
+	set_handler(SOFT_SIGNAL_REPORT, on_report);
 	hostcall(HOST_rt_sigaction, SIG_PIPE, (long)&ignore, 0, sizeof(ignore.mask), 0, 0);
 	hostcall(HOST_rt_sigaction, SIG_XFSZ, (long)&ignore, 0, sizeof(ignore.mask), 0, 0);
 	hostcall(HOST_rt_sigprocmask, 2, (long)&none, 0, sizeof(none), 0, 0);

@@ -388,7 +388,7 @@ static void skip_idle_time(uint64_t n)
 
 	if (first == REPLAY_NEVER) {
 		settle(n);
-		plat_crash(NULL, "deadlock: all CPUs are idle, no timer is set, and nobody will wake them");
+		plat_crash(NULL, "deadlock: all threads are blocked and nothing is armed to wake them");
 	}
 	replay.time_offset += first - MIN(first, time_at(n));
 	fire_timers(n);

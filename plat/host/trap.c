@@ -7,6 +7,7 @@
  * Interrupt context, interrupts off; no locks, no memory.
  */
 #include <arch/boot_abi.h>
+#include <arch/cpu.h>
 #include <arch/soft.h>
 #include <arch/trap.h>
 
@@ -35,6 +36,13 @@ void plat_interrupt(unsigned vector)
 		if (bits & SOFT_IRQ_STOP)
 			host_stop_by_signal();
 	}
+}
+
+void soft_report(struct trap_frame *f)
+{
+	if (!crash_stop_here(f))
+		plat_crash(f, "a report was asked for (SIGQUIT)");
+	arch_halt_forever();
 }
 
 void soft_bus_error(const struct trap_frame *f, uintptr_t addr)

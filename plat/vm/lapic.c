@@ -4,8 +4,8 @@
  *
  * Every CPU reaches only its own APIC, so there is nothing to lock; the two writes that make one xAPIC interrupt command
  * are kept together by turning interrupts off. In x2APIC mode a command is one MSR write, which does not order earlier
- * stores: the fence before it makes what the receiver will look for visible first. Both LINT pins are masked (the 8259 is
- * masked too; nothing is wired to NMI).
+ * stores: the fence before it makes what the receiver will look for visible first. LINT0 is masked (the 8259 is, too). LINT1 is
+ * the NMI pin of every CPU: nothing of the machine drives it but whoever operates it and wants a report (plat/vm/trap.c).
  *
  * lapic_setup() runs once on the boot CPU before any other starts; immutable afterwards. x2APIC and TSC deadline are
  * exercised with a fake in tests/host/plat_lapic.c.
@@ -27,6 +27,7 @@
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_X2APIC	 0x800
 #define LVT_MASKED	 (1u << 16)
+#define LVT_NMI		 (4u << 8)
 #define LVT_TSC_DEADLINE (2u << 17)
 #define SVR_ENABLE	 (1u << 8)
 #define DIVIDE_BY_1	 0xb
@@ -80,7 +81,7 @@ __cold void lapic_init_cpu(void)
 	hw.wrmsr(MSR_APIC_BASE, hw.rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE | (lapic.x2 ? APIC_BASE_X2 : 0));
 	lapic_write(LAPIC_TPR, 0);
 	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
-	lapic_write(LAPIC_LVT_LINT1, LVT_MASKED);
+	lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
 	lapic_write(LAPIC_LVT_PERF, LVT_MASKED);
 	lapic_write(LAPIC_LVT_ERROR, VECTOR_ERROR);
 	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);

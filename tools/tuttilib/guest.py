@@ -18,6 +18,9 @@ from .symbolize import Repeats
 
 STATUS_USAGE, STATUS_TIMEOUT, STATUS_DIED, STATUS_INTERRUPT, STATUS_CRASH = 2, 124, 125, 130, 134
 
+# A run that is over its time is asked what its CPUs do: the kernel answers with a crash report and ends. It has so many seconds for that.
+REPORT_SECONDS = 1.0
+
 prctl = ctypes.CDLL(None, use_errno=True).prctl
 prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
 PR_SET_PDEATHSIG = 1

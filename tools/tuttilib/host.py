@@ -7,7 +7,7 @@ a terminal, a pipe or a file behaves as with any other program. Streams that the
 is a pipe, the file tree an unnamed file.
 
 The process belongs to the tool's process group, so Ctrl-C reaches it as well and a job in the background stays one; and Linux kills
-it when the thread that started it dies. Nothing here ticks: the loop sleeps until a pipe or the process itself has something to say.
+it when the thread that started it dies. One that is over its time gets SIGQUIT and a second to report what its CPUs were doing. Nothing here ticks: the loop sleeps until a pipe or the process itself has something to say.
 """
 
 import os
@@ -18,7 +18,8 @@ import subprocess
 import time
 
 from .console import Failure
-from .guest import STATUS_CRASH, STATUS_DIED, STATUS_TIMEOUT, STATUS_USAGE, Control, Result, Watcher, alive, tie_to_parent
+from .guest import (REPORT_SECONDS, STATUS_CRASH, STATUS_DIED, STATUS_TIMEOUT, STATUS_USAGE, Control, Result, Watcher, alive,
+                    tie_to_parent)
 
 CHUNK = 1 << 16
 MAX_SEED = (1 << 63) - 1
@@ -174,8 +175,12 @@ class Process:
                 if deadline is not None:
                     wait = deadline - time.monotonic()
                     if wait <= 0:
+                        if self.result.timed_out or not self.ask_for_report():
+                            self.result.timed_out = True
+                            return
                         self.result.timed_out = True
-                        return
+                        deadline += REPORT_SECONDS
+                        wait = REPORT_SECONDS
                 if self.stop is not None:
                     if self.stop():
                         return
@@ -186,6 +191,13 @@ class Process:
                         waiting.discard(fd)
         finally:
             os.close(ended)
+
+    def ask_for_report(self):
+        """Let the process say what its CPUs do, and end. False: there is nobody to answer."""
+        if self.result.entered is None or self.result.exit_line is not None or self.process.poll() is not None:
+            return False
+        self.process.send_signal(signal.SIGQUIT)
+        return True
 
     def receive(self, fd):
         try:

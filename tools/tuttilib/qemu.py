@@ -10,7 +10,8 @@ Flow: one poll loop moves bytes. It reads from the guest only while what it alre
 input only while the guest takes it, and never waits inside a write: a slow reader slows the guest down and nothing is lost.
 
 End: the run is good only if the kernel said `E status` and QEMU ended with the odd code of the debug-exit device. A triple
-fault ends QEMU with 0 and no `E`. QEMU gets SIGKILL from Linux when the thread that started it dies (PR_SET_PDEATHSIG), so
+fault ends QEMU with 0 and no `E`. A machine that is over its time gets a non-maskable interrupt on every CPU, through QEMU's
+monitor (a fourth socket pair), and a second to report what they were doing. QEMU gets SIGKILL from Linux when the thread that started it dies (PR_SET_PDEATHSIG), so
 even a killed tool leaves no machine behind.
 """
 
@@ -23,7 +24,8 @@ import subprocess
 import time
 
 from .console import Failure
-from .guest import STATUS_CRASH, STATUS_DIED, STATUS_TIMEOUT, STATUS_USAGE, Control, Result, Watcher, alive, tie_to_parent
+from .guest import (REPORT_SECONDS, STATUS_CRASH, STATUS_DIED, STATUS_TIMEOUT, STATUS_USAGE, Control, Result, Watcher, alive,
+                    tie_to_parent)
 
 QEMU = "qemu-system-x86_64"
 HOLD = 1 << 16          # bytes held per direction before the loop stops reading more
@@ -32,6 +34,7 @@ NAP = 0.0007            # seconds
 LINGER = 5.0            # seconds QEMU may take to end after the guest has said its status
 
 KVM_GAVE_UP = b"KVM internal error"
+INJECT_NMI = b'{"execute": "qmp_capabilities"} {"execute": "inject-nmi"}\n'    # to all CPUs, on this kind of machine
 
 
 class Spec:
@@ -58,8 +61,8 @@ class Spec:
             words.append("tutti.cpu=base")      # a KVM that interprets kernel code knows few instructions
         return " ".join(words + self.extra)
 
-    def command(self, com1, com2, control, initrd, framed=True):
-        """QEMU's command line; com1, com2, control are chardev descriptions without the id."""
+    def command(self, com1, com2, control, initrd, framed=True, monitor=None):
+        """QEMU's command line; com1, com2, control and monitor (QMP) are chardev descriptions without the id."""
         smp = str(self.cpus)
         if self.one_of_two and self.cpus == 1:
             smp = "1,maxcpus=2"
@@ -88,7 +91,7 @@ class Spec:
             "-chardev", chardev(control, "control"), "-device", "isa-debugcon,iobase=0xe9,chardev=control",
             "-device", "isa-debug-exit,iobase=0x501,iosize=2",
             "-kernel", self.image, "-initrd", initrd, "-append", self.keys(framed),
-        ]
+        ] + (["-chardev", chardev(monitor, "monitor"), "-mon", "chardev=monitor,mode=control"] if monitor else [])
 
 
 def hardware_virtualization():
@@ -180,19 +183,19 @@ class Machine:
     # -- start and end -------------------------------------------------------------------------------------------------
 
     def start(self):
-        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(3)]
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(4)]
         for ours, theirs in pairs:
             ours.setblocking(False)
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        self.com1, self.com2, self.control = [ours for ours, _ in pairs]
+        self.com1, self.com2, self.control, self.monitor = [ours for ours, _ in pairs]
         theirs = [their for _, their in pairs]
         memory = os.memfd_create("tutti-archive", os.MFD_CLOEXEC)
         try:
             with open(memory, "wb", closefd=False) as file:
                 file.write(self.archive)
-            command = self.spec.command(*["socket,fd=%d" % their.fileno() for their in theirs],
-                                        initrd="/proc/self/fd/%d" % memory)
+            com1, com2, control, monitor = ["socket,fd=%d" % their.fileno() for their in theirs]
+            command = self.spec.command(com1, com2, control, "/proc/self/fd/%d" % memory, monitor=monitor)
             read_end, write_end = os.pipe()
             self.result.started = time.monotonic()
             try:
@@ -225,7 +228,7 @@ class Machine:
             self.process.wait()
             alive.pop(self.process.pid, None)
             os.close(self.messages)
-            for sock in (self.com1, self.com2, self.control):
+            for sock in (self.com1, self.com2, self.control, self.monitor):
                 sock.close()
         self.out.close()
         self.err.close()
@@ -309,8 +312,11 @@ class Machine:
 
             now = time.monotonic()
             if deadline is not None and now >= deadline:
+                if result.timed_out or not self.ask_for_report():
+                    result.timed_out = True
+                    return
                 result.timed_out = True
-                return
+                deadline = now + REPORT_SECONDS
             if lingering is not None and now >= lingering and channels and self.process.poll() is None:
                 return          # said its status, yet does not end
             if self.stop is not None and self.stop():
@@ -364,6 +370,16 @@ class Machine:
                 if gone is not None and time.monotonic() > gone + 1.0 and not self.out.held and not self.err.held:
                     return      # a channel that does not close although QEMU has ended: nothing more will come
                 gone = gone or time.monotonic()
+
+    def ask_for_report(self):
+        """Interrupt all CPUs, once. False: there is nobody to answer."""
+        if self.result.entered is None or self.result.exit_line is not None:
+            return False
+        try:
+            self.monitor.send(INJECT_NMI)
+        except OSError:
+            return False
+        return True
 
     def send(self, sock):
         try:

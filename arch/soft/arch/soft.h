@@ -21,6 +21,8 @@
 /* Signals: those that debuggers pass on without stopping. */
 #define SOFT_SIGNAL_TIMER 14 /* SIGALRM */
 #define SOFT_SIGNAL_IRQ	  23 /* SIGURG */
+/* Somebody wants to know what all CPUs do, and the end of the run. Taken with interrupts off, too. */
+#define SOFT_SIGNAL_REPORT 3 /* SIGQUIT */
 
 /* Install the handlers. Once; `vdso` is where the host's shared object lies, or 0. */
 void soft_signals_init(uintptr_t vdso, size_t vdso_len);
@@ -45,6 +47,8 @@ void soft_set_percpu(void *area);
 void soft_stop(const struct trap_frame *f);
 /* From the signal handler: the timer of this CPU went off / something is pending: if the CPU is about to halt it must not. */
 void soft_wake_self(void);
+/* SOFT_SIGNAL_REPORT has come: from the signal handler, on the signal stack. */
+void soft_report(struct trap_frame *f) __attribute__((noreturn));
 /* Replay: what the cycle counter of programs shows. Any context. */
 uint64_t soft_cycle_counter(void);
 /* SIGBUS: the host has no memory behind a page. */
