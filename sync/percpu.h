@@ -52,6 +52,7 @@ _Static_assert(offsetof(struct percpu, need_resched) == 36, "assembly");
 _Static_assert(offsetof(struct percpu, in_irq) == 48, "assembly");
 _Static_assert(offsetof(struct percpu, irq_off) == 56, "assembly");
 _Static_assert(offsetof(struct percpu, irq_pending) == 60, "assembly");
+_Static_assert(sizeof(struct percpu) == 128, "PERCPU_SIZE of arch/boot_abi.h: other CPUs find their areas by it");
 
 /* One element per possible CPU; element 0 is usable from the first C instruction on. Defined in sync/percpu.c. */
 extern struct percpu percpu_areas[];

@@ -30,7 +30,7 @@
 #define PERCPU_HW_ID	   44
 #define PERCPU_IRQ_OFF	   56
 #define PERCPU_IRQ_PENDING 60
-#define PERCPU_SIZE	   64
+#define PERCPU_SIZE	   128
 
 /* Vectors: 32 exceptions, 16 lines of the I/O APIC, then what a local APIC raises. */
 #define VECTOR_IRQ	  0x20
