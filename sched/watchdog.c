@@ -34,8 +34,6 @@
  */
 #include "sched/watchdog.h"
 
-#include <arch/cpu.h>
-
 #include "config.h"
 #include "plat/plat.h"
 #include "sched/internal.h"

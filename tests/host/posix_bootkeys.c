@@ -34,6 +34,11 @@ int main(void)
 	EXPECT(!k.alloc && k.preempt && !k.stdin_framed && !k.verbose);
 	EXPECT_EQ(parse("  tutti.alloc=buddy\ttutti.sched=coop tutti.stdin=framed tutti.verbose=1 "), 0);
 	EXPECT(!strcmp(k.alloc, "buddy") && !k.preempt && k.stdin_framed && k.verbose);
+	EXPECT_EQ(k.watchdog_s, WATCHDOG_DEFAULT_S);
+	EXPECT_EQ(parse("tutti.watchdog=0"), 0);
+	EXPECT_EQ(k.watchdog_s, 0);
+	EXPECT_EQ(parse("tutti.watchdog=30 tutti.watchdog=3600"), 0);
+	EXPECT_EQ(k.watchdog_s, WATCHDOG_MAX_S);
 	EXPECT_EQ(parse("tutti.sched=coop tutti.sched=preempt"), 0);
 	EXPECT(k.preempt);
 	expect_bad("tutti.alloc=nonesuch", "'nonesuch'", "buddy|mimalloc");
@@ -47,6 +52,12 @@ int main(void)
 	expect_bad("tutti.sched=fair", "'fair'", "preempt|coop");
 	expect_bad("tutti.stdin=1", "'1'", "framed|raw");
 	expect_bad("tutti.verbose=yes", "'yes'", "0|1");
+	expect_bad("tutti.watchdog=", "''", "SECONDS, 0 to 3600");
+	expect_bad("tutti.watchdog=3601", "'3601'", "SECONDS, 0 to 3600");
+	expect_bad("tutti.watchdog=99999999999999999999", "'9999", "SECONDS, 0 to 3600");
+	expect_bad("tutti.watchdog=-1", "'-1'", "SECONDS, 0 to 3600");
+	expect_bad("tutti.watchdog=1s", "'1s'", "SECONDS, 0 to 3600");
+	expect_bad("tutti.watchdogs=1", "'tutti.watchdogs=1'", "tutti.watchdog=SECONDS");
 	for (size_t len = 1; len < 2000; len += 37) {
 		char *s = malloc(len + 1);
 

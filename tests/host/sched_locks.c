@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// host: srcs=sched/sched.c,sched/runq.c,sched/thread.c,sched/timer.c,sched/waitq.c,sched/waiter.c,sched/mutex.c,sched/semaphore.c,sched/rwlock.c,sched/condition.c,sched/completion.c,lib/rbtree.c,lib/fmt.c cflags=-Itests/host/sched_fake,-pthread sanitize=thread,undefined
+// host: srcs=sched/sched.c,sched/runq.c,sched/thread.c,sched/timer.c,sched/waitq.c,sched/waiter.c,sched/mutex.c,sched/semaphore.c,sched/rwlock.c,sched/condition.c,sched/completion.c,sched/watchdog.c,sync/rcu.c,lib/rbtree.c,lib/fmt.c cflags=-Itests/host/sched_fake,-pthread sanitize=thread,undefined
 /*
  * The sleeping locks over the real scheduler on four virtual CPUs in a Linux process (sched_sim.c, whose machinery this
  * includes), under TSan.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// host: srcs=sched/sched.c,sched/runq.c,sched/thread.c,sched/timer.c,sched/waitq.c,sched/waiter.c,sched/mutex.c,sched/semaphore.c,sched/rwlock.c,sched/condition.c,sched/completion.c,lib/rbtree.c,lib/fmt.c cflags=-Itests/host/sched_fake,-pthread sanitize=thread,undefined
+// host: srcs=sched/sched.c,sched/runq.c,sched/thread.c,sched/timer.c,sched/waitq.c,sched/waiter.c,sched/mutex.c,sched/semaphore.c,sched/rwlock.c,sched/condition.c,sched/completion.c,sched/watchdog.c,sync/rcu.c,lib/rbtree.c,lib/fmt.c cflags=-Itests/host/sched_fake,-pthread sanitize=thread,undefined
 /*
  * The real scheduler, timers, wait queues and mutex on four virtual CPUs inside a Linux process.
  *
@@ -28,6 +28,8 @@
 #include "sched/sched.h"
 #include "sched/timer.h"
 #include "sched/waitq.h"
+#include "sync/rcu.h"
+#include "sync/upcall.h"
 #include "tutti/completion.h"
 #include "tutti/condition.h"
 #include "uk/mutex.h"
@@ -59,6 +61,8 @@ struct host_thread {
 
 struct percpu percpu_areas[CONFIG_MAX_CPUS];
 __thread struct percpu *host_cpu;
+/* No grace periods here. */
+const struct tutti_upcalls tutti_upcalls;
 static uint64_t ipis, switches;
 static unsigned jitter;
 
@@ -107,6 +111,7 @@ static void __attribute__((noinline)) take_pending(void)
 	uint32_t p = __atomic_exchange_n(&vcpu[host_cpu->idx].pending, 0, __ATOMIC_SEQ_CST);
 
 	host_cpu->in_irq++;
+	rcu_interrupt();
 	if (p & PEND_TIMER)
 		sched_timer();
 	if (p & PEND_RESCHED)

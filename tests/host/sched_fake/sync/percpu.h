@@ -12,12 +12,15 @@
 #include "lib/util.h"
 
 struct uk_thread;
+struct trap_frame;
 
 struct percpu {
 	struct uk_thread *current;
 	uintptr_t kstack_top, kstack_base;
 	uint32_t preempt_count, need_resched, idx, in_irq, online;
 	uint32_t irq_on;
+	uint32_t rcu_state, idle_seq, watch_tense, watch_beats, watch_armed;
+	struct trap_frame *irq_frame;
 };
 
 extern struct percpu percpu_areas[];
