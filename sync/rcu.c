@@ -43,8 +43,6 @@
  */
 #include "sync/rcu.h"
 
-#include <arch/irqflags.h>
-
 #include "config.h"
 #include "sync/upcall.h"
 
