@@ -589,8 +589,18 @@ free_split:
 	return err;
 }
 
+/* Is all of the range in one uncharged VMA without access? */
+static bool is_closed(uintptr_t start, uintptr_t end)
+{
+	const struct vma *v = vma_at(start);
+
+	return v && !v->prot && !v->attr && v->end >= end;
+}
+
 int mm_mprotect(uintptr_t addr, size_t len, int prot)
 {
+	uintptr_t end;
+	bool opened;
 	int err;
 
 	if (!IS_ALIGNED(addr, PAGE_SIZE))
@@ -600,9 +610,17 @@ int mm_mprotect(uintptr_t addr, size_t len, int prot)
 		return err;
 	if (len > ARCH_APP_MAX || addr > ARCH_APP_MAX - len)
 		return -ENOMEM;
+	end = addr + ALIGN_UP(len, PAGE_SIZE);
 	as_write_lock();
-	err = mprotect_locked(addr, addr + ALIGN_UP(len, PAGE_SIZE), (unsigned)prot);
+	opened = ((unsigned)prot & PROT_W) && is_closed(addr, end);
+	err = mprotect_locked(addr, end, (unsigned)prot);
 	as_write_unlock();
+	/*
+	 * What is mapped without access and then opened is a stack, as a rule, and its highest page is used at once: for the thread's
+	 * structure. Cheaper now than by a fault.
+	 */
+	if (!err && opened)
+		fault_populate(end - PAGE_SIZE, end);
 	return err;
 }
 

@@ -20,6 +20,13 @@
  * on one address space, and mm_as.lock makes sure that a fill (lock shared, entry valid) never meets a change (lock
  * exclusive) of the same page.
  *
+ * To make and remove a mapping costs the host six times what a change of its protection does. So a small range is dropped by
+ * taking all access away, and `filled` remembers which piece of the file stands where; a fill of the same piece at the same
+ * place, as when a thread's stack is unmapped and the next one's is mapped, gives the access back. A record says
+ * "the host maps these bytes of the file here" and goes before anything makes that untrue. Its `va` is 0 (free), BUSY (in
+ * one CPU's hands) or the address. Emptying the cache is the one thing that meets fills of other pages: `emptied` is set
+ * first and nothing is reused from then on; it waits for those in the middle of it (`reusing`).
+ *
  * Replay model. All virtual CPUs are coroutines of one host thread and see one address space, so a TLB per CPU is
  * kept as the difference to what everybody sees. Hardware may load a present entry into a TLB at any time, and in the
  * worst case has done so on every CPU: so each page that is filled is in all TLBs (`now`: address -> frame and bits).
@@ -40,6 +47,7 @@
  * Memory: the tables of the replay model are mapped from the host once, in proportion to physical memory. Any
  * context.
  */
+#include <arch/cpu.h>
 #include <arch/hostcall.h>
 #include <arch/paging.h>
 
@@ -65,10 +73,26 @@ struct stale {
 	struct cpumask cpus; /* who still has it; empty: record is free */
 };
 
+/* The host maps [pa, pa + len) of the file at `va`. */
+struct filled {
+	uintptr_t va; /* [a] */
+	paddr_t pa;   /* [who made va BUSY] */
+	uint64_t len; /* [the same] */
+};
+#define FILLED	    64u
+#define FILLED_MAX  (16 * PAGE_SIZE) /* longer ones are not remembered */
+#define FILLED_BUSY 1ul
+#define PARK_MAX    (256 * PAGE_SIZE) /* larger ranges are dropped for good */
+
 static struct {
 	int fd;	      /* [I] */
 	uint64_t len; /* [I] */
 	paddr_t root; /* [I] after mm_init() */
+	/* native */
+	struct filled filled[FILLED];
+	uint32_t filled_next; /* [a] */
+	uint32_t reusing;     /* [a] */
+	uint32_t emptied;     /* [a] */
 	/* replay, all of it the baton's */
 	struct tlb_entry *now;	/* hash table by address, open addressing */
 	uint64_t now_mask;	/* [I] its size - 1 */
@@ -108,9 +132,88 @@ static long host_drop(uintptr_t start, uintptr_t end)
 			HOST_MAP_PRIVATE | HOST_MAP_ANONYMOUS | HOST_MAP_NORESERVE | HOST_MAP_FIXED, -1, 0);
 }
 
+/*
+ * Take out what is remembered of [start, end). If one of them is exactly this piece it is left BUSY and is the result.
+ */
+static struct filled *filled_claim(uintptr_t start, uintptr_t end, paddr_t pa)
+{
+	struct filled *same = NULL;
+
+	for (unsigned i = 0; i < FILLED; i++) {
+		struct filled *f = &mmu.filled[i];
+		uintptr_t va = __atomic_load_n(&f->va, __ATOMIC_RELAXED);
+
+		/* acquire: pairs with the release in filled_put() */
+		if (va <= FILLED_BUSY || va >= end || va + FILLED_MAX <= start ||
+		    !__atomic_compare_exchange_n(&f->va, &va, FILLED_BUSY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			continue;
+		if (!same && va == start && f->len == end - start && f->pa == pa)
+			same = f;
+		else
+			__atomic_store_n(&f->va, va + f->len <= start ? va : 0, __ATOMIC_RELEASE);
+	}
+	return same;
+}
+
+static void filled_put(struct filled *f, uintptr_t va)
+{
+	/* pairs with the acquire in filled_claim() */
+	__atomic_store_n(&f->va, va, __ATOMIC_RELEASE);
+}
+
+static void filled_forget(uintptr_t start, uintptr_t end)
+{
+	struct filled *f = filled_claim(start, end, (paddr_t)-1);
+
+	if (f)
+		filled_put(f, 0);
+}
+
+static void filled_remember(uintptr_t va, paddr_t pa, uint64_t len)
+{
+	struct filled *f = &mmu.filled[__atomic_fetch_add(&mmu.filled_next, 1, __ATOMIC_RELAXED) % FILLED];
+	uintptr_t old = __atomic_load_n(&f->va, __ATOMIC_RELAXED);
+
+	if (old == FILLED_BUSY ||
+	    !__atomic_compare_exchange_n(&f->va, &old, FILLED_BUSY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return;
+	f->pa = pa;
+	f->len = len;
+	filled_put(f, va);
+}
+
+static bool host_protect(uintptr_t va, uint64_t len, int prot)
+{
+	bool done;
+
+	/* Both locked: pairs with drop_everything(), which sets `emptied`, then reads `reusing`. */
+	__atomic_fetch_add(&mmu.reusing, 1, __ATOMIC_SEQ_CST);
+	done = !__atomic_load_n(&mmu.emptied, __ATOMIC_SEQ_CST) &&
+	       !hostcall(HOST_mprotect, (long)va, (long)len, prot, 0, 0, 0);
+	__atomic_fetch_sub(&mmu.reusing, 1, __ATOMIC_RELEASE);
+	return done;
+}
+
+/* Give access to what is still there; false: it is not, and nothing is remembered of the range. */
+static bool filled_reuse(uintptr_t va, paddr_t pa, uint64_t len, int prot)
+{
+	struct filled *f = filled_claim(va, va + len, pa);
+	bool done;
+
+	if (!f)
+		return false;
+	done = host_protect(va, len, prot);
+	filled_put(f, done ? va : 0);
+	return done;
+}
+
 /* Empty the cache. Removing whole mappings is always possible, replacing them perhaps only after that. */
 static void drop_everything(void)
 {
+	/* exchange: pairs with host_protect() */
+	__atomic_exchange_n(&mmu.emptied, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&mmu.reusing, __ATOMIC_ACQUIRE))
+		arch_cpu_relax();
 	if (host_drop(ARCH_SOFT_RESERVED, ARCH_SOFT_RESERVED_END) >= 0)
 		return;
 	hostcall(HOST_munmap, (long)ARCH_SOFT_RESERVED, (long)(ARCH_SOFT_RESERVED_END - ARCH_SOFT_RESERVED), 0, 0, 0,
@@ -120,6 +223,11 @@ static void drop_everything(void)
 
 static void drop(uintptr_t start, uintptr_t end)
 {
+	if (arch_mmu_coherent) {
+		if (end - start <= PARK_MAX && host_protect(start, end - start, HOST_PROT_NONE))
+			return;
+		filled_forget(start, end);
+	}
 	/* the ends of the range may cut mappings in two, which needs more of them */
 	if (host_drop(start, end) >= 0)
 		return;
@@ -138,9 +246,17 @@ static int host_prot(uint64_t bits)
 static int show(uintptr_t va, paddr_t pa, uint64_t len, uint64_t bits)
 {
 	const int flags = HOST_MAP_SHARED | HOST_MAP_FIXED | HOST_MAP_POPULATE;
+	const bool remember = arch_mmu_coherent && len <= FILLED_MAX && !(bits & ARCH_PTE_G);
 
-	if (host_map(va, len, host_prot(bits), flags, mmu.fd, pa) >= 0)
+	if (remember && filled_reuse(va, pa, len, host_prot(bits)))
 		return 0;
+	if (arch_mmu_coherent && !remember && !(bits & ARCH_PTE_G))
+		filled_forget(va, va + len);
+	if (host_map(va, len, host_prot(bits), flags, mmu.fd, pa) >= 0) {
+		if (remember)
+			filled_remember(va, pa, len);
+		return 0;
+	}
 	drop_everything();
 	return host_map(va, len, host_prot(bits), flags, mmu.fd, pa) >= 0 ? 0 : -ENOMEM;
 }
@@ -393,6 +509,9 @@ void arch_mmu_unreserve(uintptr_t start, uintptr_t end)
 {
 	const uintptr_t below = MIN(end, ARCH_SOFT_RESERVED), above = MAX(start, ARCH_SOFT_RESERVED_END);
 
+	/* inside the two ranges nothing happens, and what is dropped there stays remembered */
+	if (start < below || above < end)
+		filled_forget(start, end);
 	if (start < below)
 		hostcall(HOST_munmap, (long)start, (long)(below - start), 0, 0, 0, 0);
 	if (above < end)

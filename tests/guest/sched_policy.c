@@ -75,8 +75,7 @@ static void nice_values(void)
 	errno = 0;
 	CHECK(getpriority(PRIO_PROCESS, 0) == 0 && !errno);
 	CHECK(setpriority(PRIO_PROCESS, 0, 7) == 0 && getpriority(PRIO_PROCESS, gettid()) == 7);
-	CHECK(getpriority(PRIO_PGRP, 0) == 7 && getpriority(PRIO_USER, 0) == 7 &&
-	      getpriority(PRIO_PGRP, 1) == 7);
+	CHECK(getpriority(PRIO_PGRP, 0) == 7 && getpriority(PRIO_USER, 0) == 7 && getpriority(PRIO_PGRP, 1) == 7);
 	CHECK(setpriority(PRIO_PROCESS, 0, 100) == 0 && getpriority(PRIO_PROCESS, 0) == 19);
 	CHECK(setpriority(PRIO_USER, 0, -100) == 0 && getpriority(PRIO_PROCESS, 0) == -20);
 	CHECK(setpriority(PRIO_PGRP, 0, 1) == 0 && nice(2) == 3 && getpriority(PRIO_PROCESS, 0) == 3);
