@@ -66,9 +66,15 @@ struct uk_thread {
 	uint32_t *clear_tid;	      /* [c] CLONE_CHILD_CLEARTID address or NULL */
 	void *posix;		      /* [I] struct posix_thread: signals etc.; NULL for pure kernel threads */
 	void (*release)(void *posix); /* [I] see thread_attr */
-	struct list all_node;	      /* [thread list lock] */
-	struct list tid_node;	      /* [thread list lock] hash chain */
-	int refs;		      /* [a] tid look-ups hold one */
+	/* libc/uksched.c: */
+	void *uk_priv;			     /* [I] after start */
+	void (*uk_dtor)(struct uk_thread *); /* [c] */
+	uint64_t uk_block_until;	     /* [c] */
+	struct uk_thread *uk_iterator;	     /* [c] a reference */
+	bool uk_end;			     /* [a] to end at the next point */
+	struct list all_node;		     /* [thread list lock] */
+	struct list tid_node;		     /* [thread list lock] hash chain */
+	int refs;			     /* [a] tid look-ups hold one */
 };
 
 #define UK_THREAD_FLAGS_OFFSET 24
@@ -180,6 +186,10 @@ struct uk_thread *thread_find(int tid);
 void thread_put(struct uk_thread *t);
 /* One more reference, by somebody who knows that the thread cannot be gone. */
 struct uk_thread *thread_get(struct uk_thread *t);
+/* The live thread with the least tid above `tid`, with a reference; NULL: none. */
+struct uk_thread *thread_next(int tid);
+/* Idle thread of a configured CPU, or NULL. */
+const struct uk_thread *thread_idle_of(unsigned cpu);
 /* Live threads, idle ones not counted. */
 unsigned thread_count(void);
 /* CPU time of the calling thread, ns. */

@@ -224,6 +224,8 @@ void thread_exit(void)
 
 	UK_ASSERT(!t->is_idle);
 	UK_ASSERT(context_may_sleep());
+	if (unlikely(t->uk_iterator))
+		thread_put(t->uk_iterator);
 	unpublish(t);
 	arch_irq_disable();
 	__atomic_store_n(&t->state, THREAD_EXITED, __ATOMIC_RELEASE);
@@ -268,6 +270,29 @@ struct uk_thread *thread_find(int tid)
 		thread_get(t);
 	uk_spin_unlock_irqrestore(&threads.lock, flags);
 	return t;
+}
+
+struct uk_thread *thread_next(int tid)
+{
+	struct uk_thread *next = NULL;
+	unsigned long flags;
+
+	uk_spin_lock_irqsave(&threads.lock, flags);
+	list_foreach(n, &threads.all) {
+		struct uk_thread *t = list_entry(n, struct uk_thread, all_node);
+
+		if (t->tid > tid && (!next || t->tid < next->tid))
+			next = t;
+	}
+	if (next)
+		thread_get(next);
+	uk_spin_unlock_irqrestore(&threads.lock, flags);
+	return next;
+}
+
+const struct uk_thread *thread_idle_of(unsigned cpu)
+{
+	return cpu < plat_cpu_count() ? threads.idle[cpu] : NULL;
 }
 
 unsigned thread_count(void)
