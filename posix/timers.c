@@ -169,11 +169,6 @@ static struct posix_timer *find(int id)
 
 /* ---- expiry ---- */
 
-static uint64_t add_saturating(uint64_t a, uint64_t b)
-{
-	return b > EXPIRY_MAX - a ? EXPIRY_MAX : a + b;
-}
-
 /* Moves the expiry of an interval timer past `now`; by how many intervals, 0 if it was there. */
 REQUIRES(p->lock) static uint64_t forward_locked(struct posix_timer *p, uint64_t now);
 static uint64_t forward_locked(struct posix_timer *p, uint64_t now)
