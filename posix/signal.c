@@ -211,7 +211,7 @@ void posix_sigqueue_init(struct posix_sigqueue *q)
 }
 
 /* The next entry of signal n from `from` on, or NULL. */
-REQUIRES(q->lock) static struct posix_sigentry *find_locked(struct posix_sigqueue *q, struct list *from, int n);
+static struct posix_sigentry *find_locked(struct posix_sigqueue *q, struct list *from, int n) REQUIRES(q->lock);
 static struct posix_sigentry *find_locked(struct posix_sigqueue *q, struct list *from, int n)
 {
 	for (; from != &q->entries; from = from->next) {
@@ -223,7 +223,7 @@ static struct posix_sigentry *find_locked(struct posix_sigqueue *q, struct list 
 	return NULL;
 }
 
-REQUIRES(q->lock) static void dequeue_locked(struct posix_sigqueue *q, struct posix_sigentry *e, bool is_oldest);
+static void dequeue_locked(struct posix_sigqueue *q, struct posix_sigentry *e, bool is_oldest) REQUIRES(q->lock);
 static void dequeue_locked(struct posix_sigqueue *q, struct posix_sigentry *e, bool is_oldest)
 {
 	struct list *next = e->node.next;

@@ -110,7 +110,7 @@ static void *zeroed_frame(void)
 }
 
 /* One more frame of slots on the free list; false: no memory, or enough of them. */
-REQUIRES(timers.lock) static bool table_grow_locked(void);
+static bool table_grow_locked(void) REQUIRES(timers.lock);
 static bool table_grow_locked(void)
 {
 	unsigned frame = timers.count / PER_FRAME;
@@ -170,7 +170,7 @@ static struct posix_timer *find(int id)
 /* ---- expiry ---- */
 
 /* Moves the expiry of an interval timer past `now`; by how many intervals, 0 if it was there. */
-REQUIRES(p->lock) static uint64_t forward_locked(struct posix_timer *p, uint64_t now);
+static uint64_t forward_locked(struct posix_timer *p, uint64_t now) REQUIRES(p->lock);
 static uint64_t forward_locked(struct posix_timer *p, uint64_t now)
 {
 	uint64_t n;
@@ -208,7 +208,7 @@ static void fired(struct timer *t)
 }
 
 /* The signal is on its way to the program: what it says, and on with the interval. */
-REQUIRES(p->lock) static void signal_taken_locked(struct posix_timer *p);
+static void signal_taken_locked(struct posix_timer *p) REQUIRES(p->lock);
 static void signal_taken_locked(struct posix_timer *p)
 {
 	uint64_t n = 1;
@@ -264,7 +264,7 @@ void posix_timers_discard(int n)
 /* ---- setting and asking ---- */
 
 /* Locks the timer with its callback not running and its signal taken back; false: it is not in use (and not locked). */
-static bool lock_quiet(struct posix_timer *p, unsigned long *irq) LOCKS_UNCHECKED;
+static bool lock_quiet(struct posix_timer *p, unsigned long *irq) TRY_ACQUIRES(true, p->lock) LOCKS_UNCHECKED;
 static bool lock_quiet(struct posix_timer *p, unsigned long *irq)
 {
 	unsigned long flags;
@@ -286,7 +286,7 @@ static bool lock_quiet(struct posix_timer *p, unsigned long *irq)
 }
 
 /* Time left, 0: disarmed. */
-REQUIRES(p->lock) static uint64_t left_locked(struct posix_timer *p);
+static uint64_t left_locked(struct posix_timer *p) REQUIRES(p->lock);
 static uint64_t left_locked(struct posix_timer *p)
 {
 	uint64_t now = plat_monotonic_ns(), at = p->expiry, behind;

@@ -141,7 +141,7 @@ static inline void unlink_far(struct timer *t)
 		t->next->pprev = t->pprev;
 }
 
-REQUIRES(tc->lock) static void slot_emptied_locked(struct timer_cpu *tc, unsigned where);
+static void slot_emptied_locked(struct timer_cpu *tc, unsigned where) REQUIRES(tc->lock);
 static void slot_emptied_locked(struct timer_cpu *tc, unsigned where)
 {
 	unsigned level = where / SLOTS;
@@ -151,7 +151,7 @@ static void slot_emptied_locked(struct timer_cpu *tc, unsigned where)
 		tc->levels &= ~(1u << level);
 }
 
-REQUIRES(tc->lock) static void tree_insert_locked(struct timer_cpu *tc, struct timer *t);
+static void tree_insert_locked(struct timer_cpu *tc, struct timer *t) REQUIRES(tc->lock);
 static void tree_insert_locked(struct timer_cpu *tc, struct timer *t)
 {
 	struct rb_node **link = &tc->tree.root, *parent = NULL;
@@ -169,7 +169,7 @@ static void tree_insert_locked(struct timer_cpu *tc, struct timer *t)
 	t->where = WHERE_TREE;
 }
 
-REQUIRES(tc->lock) static void insert_locked(struct timer_cpu *tc, struct timer *t);
+static void insert_locked(struct timer_cpu *tc, struct timer *t) REQUIRES(tc->lock);
 static void insert_locked(struct timer_cpu *tc, struct timer *t)
 {
 	uint64_t differs = t->deadline ^ tc->cursor;
@@ -186,7 +186,7 @@ static void insert_locked(struct timer_cpu *tc, struct timer *t)
 	tc->levels |= 1u << level;
 }
 
-REQUIRES(tc->lock) static void remove_locked(struct timer_cpu *tc, struct timer *t);
+static void remove_locked(struct timer_cpu *tc, struct timer *t) REQUIRES(tc->lock);
 static void remove_locked(struct timer_cpu *tc, struct timer *t)
 {
 	t->cpu = -1;
@@ -202,7 +202,7 @@ static void remove_locked(struct timer_cpu *tc, struct timer *t)
 }
 
 /* Slot of the next far timers and its start; false: there are none. */
-REQUIRES(tc->lock) static bool next_slot_locked(struct timer_cpu *tc, unsigned *where, uint64_t *start);
+static bool next_slot_locked(struct timer_cpu *tc, unsigned *where, uint64_t *start) REQUIRES(tc->lock);
 static bool next_slot_locked(struct timer_cpu *tc, unsigned *where, uint64_t *start)
 {
 	unsigned level, slot, shift;
@@ -221,7 +221,7 @@ static bool next_slot_locked(struct timer_cpu *tc, unsigned *where, uint64_t *st
  * Moves the cursor to now and spills the slots on the way, at most SPILL_MAX timers. All timers that are due until the time
  * returned, which is not after `now`, are in the tree.
  */
-REQUIRES(tc->lock) static uint64_t advance_locked(struct timer_cpu *tc, uint64_t now);
+static uint64_t advance_locked(struct timer_cpu *tc, uint64_t now) REQUIRES(tc->lock);
 static uint64_t advance_locked(struct timer_cpu *tc, uint64_t now)
 {
 	unsigned left = SPILL_MAX, where;
@@ -247,7 +247,7 @@ static uint64_t advance_locked(struct timer_cpu *tc, uint64_t now)
 }
 
 /* After an interrupt's work: when the next one has to come. */
-REQUIRES(tc->lock) static void update_first_locked(struct timer_cpu *tc, uint64_t now);
+static void update_first_locked(struct timer_cpu *tc, uint64_t now) REQUIRES(tc->lock);
 static void update_first_locked(struct timer_cpu *tc, uint64_t now)
 {
 	struct rb_node *n = rb_first(&tc->tree);
