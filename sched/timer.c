@@ -414,14 +414,6 @@ uint64_t timer_run_due(void)
 	return first;
 }
 
-bool timer_any_armed(void)
-{
-	for (unsigned i = 0; i < CONFIG_MAX_CPUS; i++)
-		if (__atomic_load_n(&timer_cpus[i].first, __ATOMIC_ACQUIRE) != UINT64_MAX)
-			return true;
-	return false;
-}
-
 void timer_hw_fired(void)
 {
 	timer_cpus[cpu_id()].hw = UINT64_MAX;
