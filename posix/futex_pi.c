@@ -8,8 +8,8 @@
  * hash chain by address and in its owner's list. A waiter, on the kernel stack of its thread, is in one state until `result`
  * is set. A thread waits in one state at most (posix_thread.pi_waits) and owns any number (pi_held).
  *
- * Invariants, under the lock. A state has a waiter. Its owner holds a reference, is the thread the word names (unless it died
- * a moment ago or the program wrote the word itself: then -EINVAL), and is not ended. A thread's boost is the smallest
+ * Invariants, under the lock. A state has a waiter and a reference to its owner, who is not ended and is the thread the word names;
+ * where a program (libc, for robust locks) wrote another one meanwhile, the next call follows the word. A thread's boost is the smallest
  * number among the first waiters of the states it owns, THREAD_PRIO_NONE if there are none; a waiter stands by its thread's
  * effective priority. The lock is handed over: unlocking writes the next owner's id, so nobody overtakes the one who was chosen.
  *
@@ -98,10 +98,11 @@ static void state_begin_locked(struct pi_state *s, uintptr_t addr, struct uk_thr
 static void state_end_locked(struct pi_state *s) REQUIRES(pi.lock);
 static void set_owner_locked(struct pi_state *s, struct uk_thread *owner) REQUIRES(pi.lock);
 static struct uk_thread *release_waiter_locked(struct pi_waiter *w, int result) REQUIRES(pi.lock);
-static int lock_locked(uintptr_t addr, struct pi_waiter *w, struct pi_state **spare, bool try) REQUIRES(pi.lock);
+static int lock_locked(uintptr_t addr, struct pi_waiter *w, struct pi_state **spare, bool try, struct uk_thread **wake)
+	REQUIRES(pi.lock);
 static int unlock_locked(uintptr_t addr, struct uk_thread **wake) REQUIRES(pi.lock);
 static int hand_over_locked(struct pi_state *s, uint32_t now, uint32_t died, struct uk_thread **wake) REQUIRES(pi.lock);
-static void owner_died_locked(struct pi_state *s, struct uk_thread **wake) REQUIRES(pi.lock);
+static void follow_word_locked(struct pi_state *s, struct uk_thread **wake) REQUIRES(pi.lock);
 
 static struct list *chain_locked(uintptr_t addr)
 {
@@ -216,15 +217,18 @@ static void state_begin_locked(struct pi_state *s, uintptr_t addr, struct uk_thr
 	__atomic_store_n(&pi.states, pi.states + 1, __ATOMIC_RELAXED);
 }
 
-/* The owner's boost is the caller's business. */
+/* The last waiter has left. */
 static void state_end_locked(struct pi_state *s)
 {
+	struct uk_thread *owner = s->owner;
+
 	UK_ASSERT(list_empty(&s->waiters));
 	list_del(&s->chain);
 	list_del(&s->held);
 	__atomic_store_n(&pi.states, pi.states - 1, __ATOMIC_RELAXED);
-	thread_put(s->owner);
 	slab_free(&state_cache, s);
+	adjust_locked(owner);
+	thread_put(owner);
 }
 
 static void set_owner_locked(struct pi_state *s, struct uk_thread *owner)
@@ -234,6 +238,8 @@ static void set_owner_locked(struct pi_state *s, struct uk_thread *owner)
 	list_del(&s->held);
 	s->owner = thread_get(owner);
 	list_add(&posix_of(owner)->pi_held, &s->held);
+	adjust_locked(old);
+	adjust_locked(owner);
 	thread_put(old);
 }
 
@@ -260,7 +266,7 @@ static void wake_and_put(struct uk_thread *t)
 /* ---- lock ---- */
 
 /* 0: taken; PENDING: queued in a state; CHANGED, NO_STATE or -Exxx: nothing was done. */
-static int lock_locked(uintptr_t addr, struct pi_waiter *w, struct pi_state **spare, bool try)
+static int lock_locked(uintptr_t addr, struct pi_waiter *w, struct pi_state **spare, bool try, struct uk_thread **wake)
 {
 	struct uk_thread *me = current_thread(), *owner;
 	struct pi_state *s = find_locked(addr);
@@ -280,9 +286,10 @@ static int lock_locked(uintptr_t addr, struct pi_waiter *w, struct pi_state **sp
 		return was == now ? 0 : CHANGED;
 	}
 	if (s) {
-		/* Dead owners' words change before the state does. */
-		if (tid != (uint32_t)s->owner->tid && !(now & FUTEX_OWNER_DIED))
-			return -EINVAL;
+		if (tid != (uint32_t)s->owner->tid) {
+			follow_word_locked(s, wake);
+			return CHANGED;
+		}
 		owner = thread_get(s->owner);
 	} else {
 		owner = thread_find((int)tid);
@@ -334,7 +341,6 @@ put:
 /* After a time-out or a signal: 0 if the lock came all the same, else `r`. */
 static int leave(struct pi_waiter *w, int r)
 {
-	struct uk_thread *owner;
 	int result;
 
 	uk_spin_lock(&pi.lock);
@@ -343,15 +349,14 @@ static int leave(struct pi_waiter *w, int r)
 		uk_spin_unlock(&pi.lock);
 		return result;
 	}
-	owner = thread_get(w->state->owner);
 	list_del(&w->node);
 	posix_of(w->thread)->pi_waits = NULL;
 	/* FUTEX_WAITERS stays: the owner comes and finds nobody. */
 	if (list_empty(&w->state->waiters))
 		state_end_locked(w->state);
-	adjust_locked(owner);
+	else
+		adjust_locked(w->state->owner);
 	uk_spin_unlock(&pi.lock);
-	thread_put(owner);
 	return r;
 }
 
@@ -359,6 +364,7 @@ long posix_futex_lock_pi(uintptr_t addr, uint64_t deadline, bool try)
 {
 	struct pi_waiter w = { .thread = current_thread(), .result = PENDING };
 	struct pi_state *spare = NULL;
+	struct uk_thread *wake;
 	uint32_t was;
 	int r;
 
@@ -371,8 +377,10 @@ long posix_futex_lock_pi(uintptr_t addr, uint64_t deadline, bool try)
 		if (arch_user_cmpxchg32(word_of(addr), 0, 0, &was))
 			break;
 		uk_spin_lock(&pi.lock);
-		r = lock_locked(addr, &w, &spare, try);
+		wake = NULL;
+		r = lock_locked(addr, &w, &spare, try, &wake);
 		uk_spin_unlock(&pi.lock);
+		wake_and_put(wake);
 		if (r == NO_STATE) {
 			spare = slab_alloc(&state_cache);
 			if (!spare)
@@ -404,7 +412,7 @@ long posix_futex_lock_pi(uintptr_t addr, uint64_t deadline, bool try)
 
 /* ---- unlock ---- */
 
-/* The caller owns `s`; the word, `now`, goes to the first waiter. 0, CHANGED or -EFAULT. */
+/* The word, `now`, goes to the first waiter. 0, CHANGED or -EFAULT. */
 static int hand_over_locked(struct pi_state *s, uint32_t now, uint32_t died, struct uk_thread **wake)
 {
 	struct pi_waiter *w = list_first(&s->waiters, struct pi_waiter, node);
@@ -418,14 +426,45 @@ static int hand_over_locked(struct pi_state *s, uint32_t now, uint32_t died, str
 		return CHANGED;
 	/* `w` is not to be looked at after this; its thread may run before it is boosted, but not past our lock. */
 	*wake = release_waiter_locked(w, 0);
-	if (more) {
+	if (more)
 		set_owner_locked(s, *wake);
-		adjust_locked(*wake);
-	} else {
+	else
 		state_end_locked(s);
-	}
-	adjust_locked(current_thread());
 	return 0;
+}
+
+/*
+ * One step towards a state whose owner is whom the word names: a living thread gets the state; if there is none, the first waiter
+ * gets the word, or an error if it cannot be written. Nothing, if the word changes meanwhile. The word is the truth: libc lets go
+ * of robust locks in user space before the thread ends, with waiters in here, and somebody may have taken one since.
+ */
+static void follow_word_locked(struct pi_state *s, struct uk_thread **wake)
+{
+	struct uk_thread *t = NULL;
+	uint32_t now, was, tid;
+	int r = -EFAULT;
+
+	if (!arch_user_load32(word_of(s->addr), &now)) {
+		tid = now & FUTEX_TID_MASK;
+		if (tid)
+			t = thread_find((int)tid);
+		if (t && posix_of(t) && !__atomic_load_n(&posix_of(t)->pi_gone, __ATOMIC_SEQ_CST)) {
+			r = arch_user_cmpxchg32(word_of(s->addr), now, now | FUTEX_WAITERS, &was);
+			if (!r && was == now && t != s->owner)
+				set_owner_locked(s, t);
+		} else {
+			r = hand_over_locked(s, now, tid ? FUTEX_OWNER_DIED : now & FUTEX_OWNER_DIED, wake);
+		}
+		if (t)
+			thread_put(t);
+	}
+	if (r == -EFAULT) {
+		*wake = release_waiter_locked(list_first(&s->waiters, struct pi_waiter, node), -EFAULT);
+		if (list_empty(&s->waiters))
+			state_end_locked(s);
+		else
+			adjust_locked(s->owner);
+	}
 }
 
 static int unlock_locked(uintptr_t addr, struct uk_thread **wake)
@@ -438,8 +477,10 @@ static int unlock_locked(uintptr_t addr, struct uk_thread **wake)
 		return -EFAULT;
 	if ((now & FUTEX_TID_MASK) != (uint32_t)me->tid)
 		return -EPERM;
+	if (s && s->owner != me)
+		set_owner_locked(s, me);
 	if (s)
-		return s->owner == me ? hand_over_locked(s, now, 0, wake) : -EINVAL;
+		return hand_over_locked(s, now, 0, wake);
 	if (arch_user_cmpxchg32(word_of(addr), now, 0, &was))
 		return -EFAULT;
 	return was == now ? 0 : CHANGED;
@@ -464,39 +505,6 @@ long posix_futex_unlock_pi(uintptr_t addr)
 
 /* ---- the owner's end ---- */
 
-/*
- * One step: a waiter gets the word, or an error, or the state a living owner; or nothing, because the word changed. The word
- * is the truth: libc lets go of robust locks before the thread ends, and somebody may have taken one in user space since.
- */
-static void owner_died_locked(struct pi_state *s, struct uk_thread **wake)
-{
-	struct uk_thread *me = current_thread(), *t;
-	uint32_t now, was, tid;
-	int r = -EFAULT;
-
-	if (!arch_user_load32(word_of(s->addr), &now)) {
-		tid = now & FUTEX_TID_MASK;
-		t = tid && tid != (uint32_t)me->tid ? thread_find((int)tid) : NULL;
-		if (t && posix_of(t) && !__atomic_load_n(&posix_of(t)->pi_gone, __ATOMIC_SEQ_CST)) {
-			r = arch_user_cmpxchg32(word_of(s->addr), now, now | FUTEX_WAITERS, &was);
-			if (!r && was == now) {
-				set_owner_locked(s, t);
-				adjust_locked(t);
-			}
-		} else {
-			r = hand_over_locked(
-				s, now, tid == (uint32_t)me->tid ? FUTEX_OWNER_DIED : now & FUTEX_OWNER_DIED, wake);
-		}
-		if (t)
-			thread_put(t);
-	}
-	if (r == -EFAULT) {
-		*wake = release_waiter_locked(list_first(&s->waiters, struct pi_waiter, node), -EFAULT);
-		if (list_empty(&s->waiters))
-			state_end_locked(s);
-	}
-}
-
 void posix_futex_pi_thread_ends(void)
 {
 	struct posix_thread *pt = posix_of(current_thread());
@@ -512,7 +520,7 @@ void posix_futex_pi_thread_ends(void)
 		uk_spin_lock(&pi.lock);
 		more = !list_empty(&pt->pi_held);
 		if (more)
-			owner_died_locked(list_first(&pt->pi_held, struct pi_state, held), &wake);
+			follow_word_locked(list_first(&pt->pi_held, struct pi_state, held), &wake);
 		uk_spin_unlock(&pi.lock);
 		wake_and_put(wake);
 	} while (more);

@@ -11,7 +11,7 @@
 
 enum { FIGHTERS = 6, CHAIN = 4 };
 
-static _Atomic uint32_t lock, chain[CHAIN + 1], go, tid_of_dead;
+static _Atomic uint32_t lock, chain[CHAIN + 1], go, tid_of_dead, tid_of_holder;
 
 static void wait_for_waiter(_Atomic uint32_t *word)
 {
@@ -60,6 +60,7 @@ static void single(void)
 static void *hold(void *arg)
 {
 	CHECK_EQ(futex_lock_pi(&lock, NULL), 0);
+	atomic_store(&tid_of_holder, futex_tid());
 	atomic_store(&go, 1);
 	futex_wake(&go, 1);
 	while (atomic_load(&go) != 2)
@@ -78,7 +79,11 @@ static void *want(void *arg)
 
 static void *sleeper(void *arg)
 {
-	CHECK_EQ(futex_wait(&lock, 0), 0);
+	long r;
+
+	while ((r = futex_wait(&lock, 0)) == -EAGAIN)
+		sched_yield();
+	CHECK_EQ(r, 0);
 	return arg;
 }
 
@@ -118,6 +123,24 @@ static void held_by_another(void)
 	futex_wake(&go, 1);
 	check_join(t);
 	check_join(waiter);
+	CHECK_EQ(atomic_load(&lock), 0);
+
+	/* The word is the truth: with a waiter in the kernel, the program writes another owner. */
+	atomic_store(&go, 0);
+	t = check_spawn(hold, NULL);
+	while (atomic_load(&go) != 1)
+		futex_wait(&go, 0);
+	waiter = check_spawn(want, NULL);
+	wait_for_waiter(&lock);
+	atomic_store(&lock, futex_tid() | FUTEX_WAITERS);
+	CHECK_EQ(futex_unlock_pi(&lock), 0);
+	check_join(waiter);
+	CHECK_EQ(atomic_load(&lock), 0);
+	CHECK_EQ(pi_lock(&lock), 0); /* the holder would not let go of what is not his */
+	atomic_store(&lock, atomic_load(&tid_of_holder));
+	atomic_store(&go, 2);
+	futex_wake(&go, 1);
+	check_join(t);
 	CHECK_EQ(atomic_load(&lock), 0);
 
 	t = check_spawn(sleeper, NULL);

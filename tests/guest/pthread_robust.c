@@ -132,8 +132,12 @@ static void one_kind(void)
 	/* Without priority inheritance musl's unlock wakes one thread, and that one nobody: a third would sleep on. */
 	waiters = protocol == PTHREAD_PRIO_NONE ? 2 : WAITERS;
 	crowd(destroyer, waiters);
-	CHECK_EQ(dead, 1);
-	CHECK_EQ(lost, waiters - 1);
+	/*
+	 * With it there is a moment in musl's pthread_exit() at which the word is free in user space while waiters sleep in the kernel: who
+	 * takes it then and makes it unrecoverable does not reach them, and the next one is told of the death again.
+	 */
+	CHECK(protocol == PTHREAD_PRIO_NONE ? dead == 1 : dead >= 1);
+	CHECK_EQ(dead + lost, waiters);
 	CHECK_EQ(pthread_mutex_lock(&mutex), ENOTRECOVERABLE);
 	CHECK_OK(pthread_mutex_destroy(&mutex));
 }
