@@ -10,15 +10,17 @@
  * No lost wake-up. A waiter links itself and sets MUTEX_WAITERS in one section of `lock`, then looks at the owner, and before it
  * lets go of `lock` to sleep it is marked `asleep` and BLOCKING. An unlock that succeeds by the inline compare-and-swap found no
  * MUTEX_WAITERS, so it comes before the bit in the order of `word`, and the waiter's look finds a free mutex or a later owner. Any
- * other unlock takes `lock`: it frees or hands over, and wakes the first if that is asleep. So: whenever the mutex is free
+ * other unlock takes `lock`, so nobody unlocks between a waiter's look and its sleep; it frees or hands over, and wakes the first if that is asleep. So: whenever the mutex is free
  * and somebody waits, the first in the queue is awake on its way to take it. Whoever leaves the queue by a time-out while it is free passes that duty on to
  * the new first, under `lock`. Entries are on the waiters' stacks: taken off under `lock` by the waiter itself, or by the unlock that hands over,
  * whose section the new owner waits for; so entry and thread are there while `lock` is held.
  *
- * Fairness. Handing a free mutex to a thread that has yet to run costs a switch for each section, so newcomers may take it first. Each
- * unlock that passes over the first waiter counts: PASS_SLEEPING if that is not running now, PASS_RUNNING if it is (it spins and will
- * not waste the time). From PASS_LIMIT on the unlock hands over. So at most PASS_LIMIT sections of others come before a waiter's own once it is
- * first, and waiters get the mutex in turn (tests/torture/lock_torture.c measures it).
+ * Fairness. Handing a free mutex to a thread that has yet to run costs a switch for each section, so newcomers may take it first, and an
+ * owner that comes back at once is one. Each unlock that passes over the first waiter counts, and the one that makes PASS_LIMIT hands over. So
+ * at most PASS_LIMIT sections of others come before a waiter's own once it is first, and as its turn is as long as anybody's,
+ * whether the next one sleeps or spins, all get equal shares. For that the first waiter, when it spins, takes a free mutex only after
+ * GRACE_LOOKS: else turns would be long before a sleeper and short before a spinner (tests/torture/lock_torture.c: one of six threads had half a
+ * share on two CPUs).
  *
  * Spinning (Boguslavsky and others, "Optimal strategies for spinning and blocking", 1994; Solaris' adaptive mutex): only while the owner runs
  * on another CPU, this CPU has nothing else to do and for SPIN_LOOKS looks; before queueing only if nobody waits, in the
@@ -36,10 +38,9 @@
 #include "sched/sched.h"
 #include "sync/spin.h"
 
-#define SPIN_LOOKS    (config_replay ? 3u : 2000u)
-#define PASS_RUNNING  8u
-#define PASS_SLEEPING 1u
-#define PASS_LIMIT    64u
+#define SPIN_LOOKS  (config_replay ? 3u : 2000u)
+#define GRACE_LOOKS (config_replay ? 1u : 64u)
+#define PASS_LIMIT  32u
 
 LOCK_CLASS(tutti_mutex_queue_class, "mutex queue", 62, 0, "the waiters of one mutex");
 
@@ -143,14 +144,21 @@ REQUIRES(m->lock) static void wake_first_if_free_locked(struct uk_mutex *m)
 /* First in the queue: spin with `lock` given up while the owner runs. False: it is time to sleep. */
 LOCKS_UNCHECKED static bool spin_queued(struct uk_mutex *m, unsigned *looks)
 {
-	uintptr_t w = __atomic_load_n(&m->word, __ATOMIC_RELAXED), seen = w;
+	const struct uk_thread *owner = owner_of(__atomic_load_n(&m->word, __ATOMIC_RELAXED));
+	unsigned free = 0;
 
-	if (*looks >= SPIN_LOOKS || percpu_read(need_resched) || !runs(owner_of(w)))
+	if (*looks >= SPIN_LOOKS || percpu_read(need_resched) || !runs(owner))
 		return false;
 	uk_spin_unlock(&m->lock);
-	while (w == seen && *looks < SPIN_LOOKS && !percpu_read(need_resched) && runs(owner_of(w))) {
+	while (*looks < SPIN_LOOKS && free < GRACE_LOOKS && owner != current_thread() && !percpu_read(need_resched)) {
 		spin_wait(looks);
-		w = __atomic_load_n(&m->word, __ATOMIC_RELAXED);
+		owner = owner_of(__atomic_load_n(&m->word, __ATOMIC_RELAXED));
+		if (!owner)
+			free++;
+		else if (!runs(owner))
+			break;
+		else
+			free = 0;
 	}
 	uk_spin_lock(&m->lock);
 	return true;
@@ -240,8 +248,7 @@ LOCKS_UNCHECKED void mutex_unlock(struct uk_mutex *m)
 	} else {
 		struct mutex_waiter *e = first_of(m);
 
-		e->passed += runs(e->thread) ? PASS_RUNNING : PASS_SLEEPING;
-		if (e->passed >= PASS_LIMIT) {
+		if (++e->passed >= PASS_LIMIT) {
 			list_del(&e->node);
 			w = __atomic_load_n(&m->word, __ATOMIC_RELAXED) & MUTEX_RECURSIVE;
 			w |= list_empty(&m->waiters) ? 0 : MUTEX_WAITERS;

@@ -11,7 +11,7 @@ struct mutex_waiter {
 	struct list node;	  /* [lock of the queue it is in] */
 	struct uk_thread *thread; /* [I] */
 	uint32_t asleep;	  /* [mutex's lock] sleeps or is about to, and nobody has woken it yet */
-	uint32_t passed;	  /* [mutex's lock] what it has been passed over, weighted */
+	uint32_t passed;	  /* [mutex's lock] unlocks that passed it over since it was first */
 	uint32_t on_mutex;	  /* [a] condition.c: it is in the mutex's queue, and stays there until it is the owner */
 };
 

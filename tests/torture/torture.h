@@ -28,6 +28,7 @@ static struct {
 	uint64_t seconds;  /* [I] 0: by operations */
 	int64_t deadline;  /* [I] monotonic ns, of a run by time */
 	uint64_t done;	   /* [a] operations taken so far */
+	uint64_t total;	   /* of the phases before */
 	uint32_t finished; /* [a] no more */
 } torture __attribute__((unused));
 
@@ -133,6 +134,20 @@ __attribute__((unused)) static bool torture_finished(void)
 	return __atomic_load_n(&torture.finished, __ATOMIC_RELAXED) != 0;
 }
 
+/* Between phases, while nobody runs: the next one has one `parts`-th of the operations or of the time. */
+__attribute__((unused)) static void torture_phase(unsigned parts)
+{
+	static uint64_t ops;
+
+	if (!ops)
+		ops = torture.ops;
+	torture.ops = ops / parts + 1;
+	torture.deadline = check_clock(CLOCK_MONOTONIC) + (int64_t)(torture.seconds * 1000000000 / parts);
+	torture.total += torture.done;
+	torture.done = 0;
+	torture.finished = 0;
+}
+
 /* A broken invariant: the line names the seed. Does not return. */
 #define torture_fail(...)                                                                                            \
 	do {                                                                                                         \
@@ -147,9 +162,9 @@ __attribute__((unused)) static bool torture_finished(void)
 			torture_fail("%s", #condition); \
 	} while (0)
 
-/* The last line and the exit status of a run that found nothing. */
+/* When all threads have ended: the last line and the exit status of a run that found nothing. */
 __attribute__((unused)) static int torture_end(void)
 {
-	printf("done %llu operations\n", (unsigned long long)__atomic_load_n(&torture.done, __ATOMIC_RELAXED));
+	printf("done %llu operations\n", (unsigned long long)(torture.total + torture.done));
 	return 0;
 }
