@@ -34,7 +34,7 @@
 #define REPLAY_DEPTH_MAX 1000u
 #define REPLAY_SITES	 2048u
 
-enum replay_strategy { REPLAY_WALK, REPLAY_PCT };
+enum replay_strategy { REPLAY_WALK, REPLAY_PCT, REPLAY_EVEN };
 
 /* The value of tutti.replay=. */
 struct replay_options {
@@ -74,7 +74,8 @@ struct replay_schedule {
 	struct replay_random random;	  /* who and when */
 	struct replay_random jump_random; /* a stream of its own: a listed schedule meets the same jumps */
 	uint64_t mean, jump_mean;
-	/* walk */
+	/* walk, even */
+	bool even;
 	uint64_t turn_end;   /* when the baton goes on, without a special reason */
 	uint64_t site_share; /* one of so many places is where CPUs stall, 0: none */
 	bool sites_app;	     /* places in the program and its C library only */

@@ -14,6 +14,9 @@
  * be left behind for a long time while the others go on. That finds a window that is passed once in a long run: places are fewer
  * than points by far (the idea of DataCollider: Erickson et al., "Effective data-race detection for the kernel", OSDI 2010).
  *
+ * even: the same walk with a mean of EVEN_MEAN, no long turns and nobody left behind: CPUs of about the same speed, for what has to
+ * be fair among such.
+ *
  * pct: priorities with few changes (Burckhardt, Kothari, Musuvathi, Nagarakatte: "A randomized scheduler with probabilistic
  * guarantees of finding bugs", ASPLOS 2010). Each CPU has a random priority, the highest runnable one runs; at `depth` points that
  * are drawn among `steps`, the running one becomes the lowest of all. Runs of unknown length: another `depth` points are
@@ -36,6 +39,7 @@
 #define DEFAULT_LIMIT 2000000000ull
 #define BOUND	      30000u
 #define LONG_TURN     64u /* one turn in so many is so many times as long */
+#define EVEN_MEAN     8u
 #define STALL_MIN     1024ull
 #define STALL_SIZES   11u /* up to STALL_MIN << 10 */
 #define LIST_BOUND    1000000u
@@ -78,6 +82,9 @@ const char *replay_parse(const char *text, struct replay_options *o)
 		if (str_has_prefix(s, "strategy=walk")) {
 			s += str_len("strategy=walk");
 			o->strategy = REPLAY_WALK;
+		} else if (str_has_prefix(s, "strategy=even")) {
+			s += str_len("strategy=even");
+			o->strategy = REPLAY_EVEN;
 		} else if (str_has_prefix(s, "strategy=pct")) {
 			s += str_len("strategy=pct");
 			o->strategy = REPLAY_PCT;
@@ -101,14 +108,16 @@ const char *replay_parse(const char *text, struct replay_options *o)
 			break;
 	}
 	if (!s || *s)
-		return "tutti.replay: after the seed come strategy=walk|pct, depth=N (up to 1000), steps=N, steps-limit=N, out=FD, "
+		return "tutti.replay: after the seed come strategy=walk|pct|even, depth=N (up to 1000), steps=N, steps-limit=N, out=FD, "
 		       "list=FD";
 	return NULL;
 }
 
 const char *replay_strategy_name(const struct replay_options *o)
 {
-	return o->list >= 0 ? "list" : o->strategy == REPLAY_PCT ? "pct" : "walk";
+	static const char *const names[] = { [REPLAY_WALK] = "walk", [REPLAY_PCT] = "pct", [REPLAY_EVEN] = "even" };
+
+	return o->list >= 0 ? "list" : names[o->strategy];
 }
 
 /* ---- numbers ---- */
@@ -183,7 +192,7 @@ static uint64_t turn(struct replay_schedule *s)
 {
 	uint64_t points = distance(&s->random, s->mean);
 
-	return below(&s->random, LONG_TURN) ? points : points * LONG_TURN;
+	return s->even || below(&s->random, LONG_TURN) ? points : points * LONG_TURN;
 }
 
 /* Does a CPU that gets here stall? Likely at a new place, less and less at one that has been seen often. */
@@ -375,6 +384,11 @@ void replay_schedule_init(struct replay_schedule *s, const struct replay_options
 	s->site_share = sites[kind].share;
 	s->sites_app = sites[kind].app;
 	s->site_salt = replay_random(&r);
+	if (o->strategy == REPLAY_EVEN && !list) {
+		s->even = true;
+		s->mean = EVEN_MEAN;
+		s->site_share = 0;
+	}
 	if (o->depth)
 		s->depth = o->depth;
 	if (o->steps)

@@ -325,6 +325,21 @@ static void walk_changes_as_often_as_it_says(void)
 	REQUIRE(__builtin_popcount(means) >= 4);
 }
 
+static void even_gives_each_the_same(void)
+{
+	static struct sim m;
+
+	for (uint64_t seed = 0; seed < 60; seed++) {
+		struct replay_options o = seeded(seed, ",strategy=even");
+		uint64_t points = 100000;
+
+		REQUIRE(!run(&m, &o, CPUS, busy, false, 1000 + points));
+		for (unsigned i = 0; i < CPUS; i++)
+			REQUIRE(m.turns[i] > points / CPUS * 9 / 10 && m.turns[i] < points / CPUS * 11 / 10);
+		REQUIRE(m.switches > points / 12 && m.switches < points / 6);
+	}
+}
+
 static void jumps_depend_on_the_seed_alone(void)
 {
 	struct replay_schedule a, b;
@@ -387,6 +402,7 @@ int main(void)
 	waiters_let_others_run();
 	pct_keeps_its_bounds();
 	walk_changes_as_often_as_it_says();
+	even_gives_each_the_same();
 	jumps_depend_on_the_seed_alone();
 	return 0;
 }

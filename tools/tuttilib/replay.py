@@ -21,7 +21,7 @@ from .options import Option
 
 OPTIONS = [
     Option("--replay", "value", "SEED", "host: draw the schedule from this number"),
-    Option("--strategy", "value", "NAME", "replay: walk, or pct: priorities (even seeds walk)"),
+    Option("--strategy", "value", "NAME", "replay: walk, pct: priorities (even seeds walk), or even: CPUs of one speed"),
     Option("--depth", "value", "D", "replay: changes of priority with pct"),
     Option("--shrink", "flag", "", "replay: if it fails, look for the fewest switches that do"),
     Option("--shrink-time", "value", "S", "replay: for at most S seconds (60)"),
@@ -69,7 +69,7 @@ def check(opts):
         return
     opts.replay = number(opts.replay, "--replay", MAX_SEED)
     if opts.strategy is not None:
-        options.choice(opts.strategy, "--strategy", ("walk", "pct"))
+        options.choice(opts.strategy, "--strategy", ("walk", "pct", "even"))
     if opts.depth is not None:
         opts.depth = number(opts.depth, "--depth", 1000)
         if opts.strategy != "pct":
