@@ -6,19 +6,19 @@
  *
  * Natively that holds for CPUs that run: past two CPUs, or when the computer has other things to do, a virtual CPU may have no core,
  * and its waiter leaves the queue by design. So the lock is held for some time, many of the host's time slices go by in a round,
- * and with two CPUs one round out of ROUNDS has to be as promised; with more the shares are only printed. A replayed run, where
- * CPUs are equally fast, has to keep it at once; there somebody may come late as he has not yet begun to wait.
+ * and with two CPUs GOOD rounds out of ROUNDS have to be as promised; with more the shares are only printed. A replayed run, where
+ * CPUs are equally fast, has to keep it at once. (There a lock without order has even shares, too, but 5 to 13 per cent come late.)
  */
 #include "../torture/torture.h"
 
 #include <uk/spinlock.h>
 
 enum { THREADS = 64 };
-/* LATE: per cent of those that may have been overtaken, see below. */
+/* LATE: per cent of the acquisitions. */
 #ifdef CHECK_REPLAY
-enum { TAKEN = 1500, ROUNDS = 1, HOLD = 1, LATE = 100 };
+enum { TAKEN = 1500, ROUNDS = 1, GOOD = 1, HOLD = 1, LATE = 3 };
 #else
-enum { TAKEN = 100000, ROUNDS = 10, HOLD = 1000, LATE = 5 };
+enum { TAKEN = 100000, ROUNDS = 8, GOOD = 3, HOLD = 1000, LATE = 5 };
 #endif
 
 static uk_spinlock lock = UK_SPINLOCK_INITIALIZER();
@@ -78,17 +78,17 @@ static bool fair(void)
 
 int main(int argc, char **argv)
 {
-	bool good = false;
+	int good = 0, wanted = GOOD;
 
 	torture_begin(argc, argv, TAKEN);
 	cpus = check_cpus();
 	TORTURE_CHECK(cpus <= THREADS);
-	for (int i = 0; i < ROUNDS && !good; i++)
-		good = fair();
 #ifndef CHECK_REPLAY
-	good = good || cpus > 2;
+	wanted = cpus > 2 ? 0 : GOOD;
 #endif
-	if (!good)
-		torture_fail("no fair round of %d", ROUNDS);
+	for (int i = 0; i < ROUNDS && (i == 0 || good < wanted); i++)
+		good += fair();
+	if (good < wanted)
+		torture_fail("%d fair rounds of %d", good, ROUNDS);
 	return 0;
 }
