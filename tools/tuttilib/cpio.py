@@ -47,15 +47,16 @@ def archive(argv, env, top=None):
     ]
     if top:
         entries += tree(top)
-    return _pack(entries)
+    return pack(entries)
 
 
 def files(top):
     """The archive of the file tree alone; None without one."""
-    return _pack(list(tree(top))) if top else None
+    return pack(list(tree(top))) if top else None
 
 
-def _pack(entries):
+def pack(entries):
+    """The archive of (name, mode, data), parents first."""
     blob = b"".join(_entry(name, mode, data, number) for number, (name, mode, data) in enumerate(entries, 1))
     blob += _entry(b"TRAILER!!!", 0, b"", 0)
     return blob + b"\0" * (-len(blob) % 512)

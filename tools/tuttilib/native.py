@@ -57,6 +57,29 @@ def build(program, kern, alloc_src):
     return output
 
 
+COMPILERS = {"glibc": "gcc", "musl": "musl-gcc"}
+
+
+def build_static(program, kern, libc):
+    """The program, linked statically with that C library and with the allocator it brings; returns its path."""
+    folder = os.path.join(kern.folder, "native-" + libc, program.name)
+    output, cc = os.path.join(folder, program.name), COMPILERS[libc]
+    with images.build_lock():
+        objects = []
+        for number, source in enumerate(program.sources):
+            objects.append(os.path.join(folder, "obj", "%d.o" % number))
+            images.compile_one(cc, flags(kern) + ["-pthread"] + program.cflags, source, objects[-1])
+        command = [cc, "-static", "-pthread"] + objects + program.ldflags
+
+        def work():
+            images._tool(command + ["-o", output + ".new"], "%s does not link as a Linux program with %s" % (program.name, libc))
+            os.rename(output + ".new", output)
+            return objects
+
+        images.step(output, command, objects, work)
+    return output
+
+
 class Native(host.Process):
     """A Linux program that knows nothing of tutti: no kernel's keys, and its exit code is all it says."""
 

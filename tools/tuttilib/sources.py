@@ -143,8 +143,9 @@ def mirror(etc="/etc/apt"):
 class Apt:
     """apt with lists, cache and sources of its own; the network settings (a proxy, say) stay the machine's."""
 
-    def __init__(self, workdir):
+    def __init__(self, workdir, kind="deb-src", suites=SUITES):
         self.dir = os.path.abspath(workdir)
+        self.kind, self.suites = kind, suites       # of packages: deb-src, or deb for binary ones
         self.main, self.security, self.keyring = mirror()
         self.updated = False
         self.complaint = ""
@@ -177,18 +178,19 @@ class Apt:
             return
         os.makedirs(os.path.join(self.dir, "lists", "partial"), exist_ok=True)
         os.makedirs(os.path.join(self.dir, "cache", "archives", "partial"), exist_ok=True)
+        arch = "arch=amd64 " if self.kind == "deb" else ""
         with open(os.path.join(self.dir, "sources.list"), "w", encoding="utf-8") as f:
-            for suite in SUITES:
+            for suite in self.suites:
                 uri = self.security if suite.endswith("-security") else self.main
-                f.write(f"deb-src [signed-by={self.keyring}] {uri} {suite} main\n")
-        progress(f"asking {self.main} for source packages")
+                f.write(f"{self.kind} [{arch}signed-by={self.keyring}] {uri} {suite} main\n")
+        progress(f"asking {self.main} for packages")
         out = self._run("apt-get", "-q", "update")
-        lists = [n for n in os.listdir(os.path.join(self.dir, "lists")) if "_Sources" in n]
+        lists = [n for n in os.listdir(os.path.join(self.dir, "lists")) if ("_Sources" if self.kind == "deb-src" else "_Packages") in n]
         complaints = [line[2:].strip() for line in out.stderr.splitlines() if line[:2] in ("E:", "W:")]
         self.complaint = complaints[0] if complaints else ""
         if not lists:
             raise SourceError(f"cannot read the package lists of {self.main} (no network?); "
-                              "the tarballs named in third_party/sources.lock may also be put into dl/"
+                              f"{wanted} may also be put into dl/"
                               + (f": {self.complaint}" if self.complaint else ""))
         self.updated = True
 
@@ -205,10 +207,16 @@ class Apt:
 
     def download(self, source, revision, into):
         progress(f"fetching {source.package} {revision}")
-        out = self._run("apt-get", "-q", "source", "--download-only", f"{source.package}={revision}", cwd=into)
+        self._fetch(source.package, revision, into, "source", "--download-only")
+
+    def download_binary(self, package, version, into):
+        self._fetch(package, version, into, "download")
+
+    def _fetch(self, package, version, into, *command):
+        out = self._run("apt-get", "-q", *command, f"{package}={version}", cwd=into)
         if out.returncode:
             reasons = [line[2:].strip() for line in out.stderr.splitlines() if line.startswith("E:")]
-            raise SourceError(f"{source.package} {revision} did not arrive from {self.main}: "
+            raise SourceError(f"{package} {version} did not arrive from {self.main}: "
                               + (reasons[0] if reasons else f"apt-get ended with {out.returncode}"))
 
 

@@ -5,9 +5,9 @@
  *	sync [--scale F] [--rounds N] [--only NAME,...] [--skip NAME,...] [--cpus N]
  *	sync --list | --tsc
  *
- * Each figure first finds how many operations fill a round (20 ms times the scale): from 8 on, twice as many until a quarter of
- * it is reached. Then come the rounds. Of their averages the smallest and the middle one are shown: what else the computer
- * does only makes a round slower. All rounds of a figure come one after the other, and programs to be compared take turns.
+ * Each figure finds how many operations fill a round (20 ms times the scale): from 8 on, more until a round takes a quarter of
+ * it, also when an earlier one took long for another reason. Of the averages of the rounds with that many the smallest and the
+ * middle one are shown: what else the computer does only makes a round slower. All rounds of a figure come one after the other, and programs to be compared take turns.
  *
  * A thread that does nothing exists throughout: without one, glibc leaves out the atomic instructions of its locks, and a
  * program with one thread has no use for them.
@@ -152,7 +152,7 @@ static bool run_figure(const struct figure *f, double scale, unsigned rounds)
 	double values[MAX_ROUNDS], goal = ROUND_NS * scale;
 	bool ok = true;
 
-	for (;;) {
+	for (unsigned i = 0; i < rounds;) {
 		f->run(&r);
 		if (r.absent) {
 			printf("@sync name=%s cpus=%u absent=%s\n", f->name, r.cpus, r.absent);
@@ -160,16 +160,14 @@ static bool run_figure(const struct figure *f, double scale, unsigned rounds)
 			return true;
 		}
 		ok = ok && r.ok;
-		if ((double)r.elapsed >= goal / 4 || r.n >= 1L << 40 || !ok)
-			break;
-		r.n *= 2;
-	}
-	if ((double)r.elapsed < goal)
-		r.n = (long)((double)r.n * goal / (double)r.elapsed);
-	for (unsigned i = 0; i < rounds; i++) {
-		f->run(&r);
-		values[i] = r.ns;
-		ok = ok && r.ok;
+		if ((double)r.elapsed < goal / 4 && r.n < 1L << 40 && ok) {
+			double more = (double)r.elapsed > goal / 32 ? goal / (double)r.elapsed : 4;
+
+			r.n = (long)((double)r.n * more);
+			i = 0; /* too short: what was measured before does not count */
+			continue;
+		}
+		values[i++] = r.ns;
 	}
 	{
 		double middle = median(values, rounds);
