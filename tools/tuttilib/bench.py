@@ -44,17 +44,20 @@ BENCH_OPTIONS = [
     Option("-o --output", "value", "DIR", "write results.tsv and results.json there too"),
     Option("--timeout", "value", "S", "for each run (120)", "120"),
     Option("--plat", "value", "NAME,…", "vm (default), host, or both"),
-    Option("--vs", "value", "native", "the same sources as a Linux program, in the same run"),
+    Option("--vs", "value", "NAME", "native: the same sources as a Linux program, in the same run; sync: or linux, a guest"),
+    Option("--only", "value", "A,B", "sync: these figures alone"),
+    Option("--linux-append", "list", "WORD", "sync --vs linux: a word for that kernel's command line"),
 ] + [option for option in MACHINE_OPTIONS if option.dest not in ("memory", "plat")] + [
     Option("-m --memory", "value", "SIZE", "memory, K M or G (1G)", "1G"),
     Option("-h --help", "flag", "", "this text"),
 ]
 
-USAGE = """usage: ./tutti bench [NAME…|all|boot|FILE.c|APP] [options] [-- ARGS]
+USAGE = """usage: ./tutti bench [NAME…|all|boot|sync|FILE.c|APP] [options] [-- ARGS]
 
 Runs benchmarks, or your own program, on each allocator and number of CPUs in a fresh machine (or process), and shows the best of
 several interleaved runs. `./tutti list benchmarks` names them; with no name all of them run. `bench boot` measures the
-way to `main` next to the smallest image there can be.
+way to `main` next to the smallest image there can be. `bench sync` measures locks, switches, wake-ups, threads and timers, with
+--vs native next to Linux programs, with --vs linux next to a Linux guest on the same emulator.
 
 %s""" % options.usage(BENCH_OPTIONS)
 
@@ -385,8 +388,8 @@ def parse_allocs(text, known):
 def check_options(opts):
     """The platforms and the machine's options."""
     if opts.vs is not None:
-        options.choice(opts.vs, "--vs", ("native",))
-    opts.plats = options.platforms(opts.plat or ("host" if opts.vs else "vm"), images.PLATFORMS)
+        options.choice(opts.vs, "--vs", ("native", "linux") if "sync" in opts.names else ("native",))
+    opts.plats = options.platforms(opts.plat or ("host" if opts.vs == "native" else "vm"), images.PLATFORMS)
     check_machine(opts, opts.plats)
     opts.alloc_src = images.parse_alloc_src(opts.alloc_src)
 
@@ -425,6 +428,15 @@ def command_bench(words):
             raise Failure("bench boot: it runs alone, its table has other columns")
         from .bench_boot import bench_boot
         return bench_boot(opts, 15 if opts.rounds == "3" else rounds)
+
+    if "sync" in opts.names:
+        if opts.names != ["sync"]:
+            raise Failure("bench sync: it runs alone, its table has other columns")
+        from .bench_sync import bench_sync
+        return bench_sync(opts, cpu_counts, rounds)
+    for name in ("only", "linux_append"):
+        if getattr(opts, name):
+            raise Failure("--%s is for bench sync" % name.replace("_", "-"))
 
     built_in = images.benchmarks()
     names = []

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Set-up inside the two commands: the programs that tutti needs from the machine, and where they come from.
 
-    setup.py [--check] [PURPOSE...]        PURPOSE: build run (the default), test, lint
+    setup.py [--check] [PURPOSE...]        PURPOSE: build run (the default), bench, test, lint
 
 On Debian what is missing is named and installed, by root or through `sudo -n`; otherwise one line says what to install.
 Exit status 0: everything is there. 2: something is missing and could not be installed; one line on stderr says what.
@@ -43,8 +43,11 @@ NEEDS = (
     ("build", "patch", _program("patch")),
     ("build", "python3-kconfiglib", _kconfiglib),
     ("run", "qemu-system-x86", _program("qemu-system-x86_64")),
+    # The Linux programs that `tutti bench sync --vs` compares with.
+    ("bench test", "musl-tools", _program("musl-gcc")),
+    ("bench test", "libc6-dev", _file("/usr/include/stdlib.h")),
     # Tests of leaf code and allocators are also ordinary Linux programs.
-    ("test lint", "libc6-dev", _file("/usr/include/stdlib.h")),
+    ("lint", "libc6-dev", _file("/usr/include/stdlib.h")),
     ("test", "autoconf", _program("autoconf")),
     ("test", "automake", _program("automake")),
     # Searches the models of tests/models.
@@ -53,7 +56,7 @@ NEEDS = (
     ("lint", "clang-format-14", _program("clang-format-14")),
 )
 
-IMPLIED = {"run": ("build", "run"), "test": ("build", "run", "test"), "lint": ("build", "lint"), "build": ("build",)}
+IMPLIED = {"run": ("build", "run"), "test": ("build", "run", "test"), "bench": ("build", "run", "bench"), "lint": ("build", "lint"), "build": ("build",)}
 
 
 def missing(purposes):
