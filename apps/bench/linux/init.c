@@ -111,13 +111,13 @@ int main(void)
 
 	if (ioperm(CONTROL, 1, 1) || ioperm(EXIT, 2, 1))
 		return 1; /* the kernel panics and says so */
-	control("R");
 	mkdir("/dev", 0755);
 	mkdir("/proc", 0755);
 	mkdir("/sys", 0755);
 	if (mount("devtmpfs", "/dev", "devtmpfs", 0, NULL) && errno != EBUSY)
 		end(NO_STATUS);
 	open_serial_port();
+	control("R"); /* now that the port echoes nothing: the tool sends the end of the input, a zero byte */
 	if (mount("proc", "/proc", "proc", 0, NULL) || mount("sysfs", "/sys", "sysfs", 0, NULL))
 		fail("mount");
 	have = read_commands(text, sizeof(text) - 1);

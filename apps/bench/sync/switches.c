@@ -4,8 +4,8 @@
  * are both bound to the first; on two, each to its own, so that every wake-up goes to a CPU that has gone idle. create_join and
  * pipeline leave the placement to the scheduler.
  *
- * yield counts the calls after which the other thread had been there in between: the time is per switch, whatever share of the calls
- * switches. wake takes a time stamp right before FUTEX_WAKE and one when FUTEX_WAIT has returned in the other thread; a round's
+ * yield counts the calls after which the other thread had been there in between: the time is per switch, and calls that come back at
+ * once are a part of it. It begins when both have seen each other. wake takes a time stamp right before FUTEX_WAKE and one when FUTEX_WAIT has returned in the other thread; a round's
  * figure is the median. A try that finds nobody asleep is repeated with a new stamp, so every sample is of a thread that slept.
  * On one CPU the waker then blocks, which lets the other run; on two it lets 100 us pass first, for the other
  * CPU to go idle. Stamps are of the time stamp counter, whose rate is taken from CLOCK_MONOTONIC in the same round: a guest's clock
@@ -43,20 +43,39 @@ static enum placement pair_place(const struct round *r)
 
 /* ---- yield ------------------------------------------------------------------------------------------------------ */
 
+#define WARM_UP	    8
+#define MOST_YIELDS 1000 /* for one switch */
+
 static struct {
 	unsigned last; /* [a] who ran last */
 	bool over;     /* [a] one has finished */
 } turns;
 
-static void yield_work(struct member *m)
+/* Yields until the other thread has been there `n` times, or has finished; adds the times to m->count. */
+static void yield_times(struct member *m, long n)
 {
-	for (long i = 0; i < m->n; i++) {
+	uint64_t goal = m->count + (uint64_t)n;
+	long calls = 0;
+
+	while (m->count < goal) {
 		__atomic_store_n(&turns.last, m->index, __ATOMIC_RELAXED);
 		sched_yield();
 		if (__atomic_load_n(&turns.over, __ATOMIC_RELAXED))
-			break; /* alone from here on */
+			return; /* alone from here on */
 		m->count += __atomic_load_n(&turns.last, __ATOMIC_RELAXED) != m->index;
+		if (++calls > MOST_YIELDS * (n + WARM_UP)) {
+			m->ok = false;
+			return;
+		}
 	}
+}
+
+static void yield_work(struct member *m)
+{
+	yield_times(m, WARM_UP);
+	m->start = now();
+	m->count = 0;
+	yield_times(m, m->n);
 	__atomic_store_n(&turns.over, true, __ATOMIC_RELAXED);
 }
 
@@ -68,8 +87,8 @@ static void yield_switch(struct round *r)
 	turns.last = 2;
 	turns.over = false;
 	switches = team_run(r, 2, ONE_CPU, yield_work, NULL, &ok);
-	/* Each counts the way there of its own calls: together, all switches. Some calls may come back to the caller, not most. */
-	round_done(r, switches, ok && switches >= (uint64_t)r->n / 8);
+	/* Each counts the way there of its own calls: together, all switches. The one that is not first misses a few at most. */
+	round_done(r, switches, ok && switches >= (uint64_t)r->n);
 }
 
 /* ---- condition -------------------------------------------------------------------------------------------------- */
