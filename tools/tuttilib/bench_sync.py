@@ -6,7 +6,7 @@ measures every figure in several rounds and says the smallest and the middle ave
 rounds, for each number of CPUs, every system once, and who is first changes from round to round. Of a figure the smallest of the minima and
 the median of the medians count, and the ratio is tutti's to each Linux one's: of times, so below 1 is faster.
 
---vs native: on host, against Linux processes. Both are bound to as many of the computer's CPUs as they may use, each virtual CPU to one.
+--vs native: on host, against Linux processes. Both are bound to as many of the computer's CPUs as they may use, each virtual CPU to one (--pin is implied).
 --vs linux: on vm, against the programs in a Linux guest on the same machine (linux_guest.py). One boot runs both.
 One CPU in a machine is one of two possible: with one possible the emulator leaves out atomic instructions.
 
@@ -73,6 +73,16 @@ REFERENCE = {"tutti_spin": "spin"}
 def program():
     return images.Program("sync", sorted(glob.glob(os.path.join(SOURCES, "*.c"))), folder=os.path.join("apps", "sync"),
                           about="locks, switches, wake-ups, threads, timers")
+
+
+def known_figures():
+    """name -> (least, most CPUs), as the sources' tables say."""
+    found = {}
+    for source in program().sources:
+        with open(source, encoding="utf-8") as file:
+            for name, least, most in re.findall(r'^\t\{ "(\w+)", "[^"]+", (\d), (\d), \w+ \},$', file.read(), re.M):
+                found[name] = (int(least), int(most))
+    return found
 
 
 # ---- what was measured -----------------------------------------------------------------------------------------------
@@ -169,26 +179,24 @@ class Watch(guest.Collector):
 class Bench:
     """What a series needs to know."""
 
-    def __init__(self, opts, plat):
-        self.opts, self.plat = opts, plat
+    def __init__(self, opts, plat, known):
+        self.opts, self.plat, self.known = opts, plat, known
         self.figures, self.failures = Figures(), []
-        self.kern = images.kernel(opts.config, opts.alloc_src, plat)
-        self.program = program()
-        self.alloc = check_alloc(opts.alloc, self.kern.allocators) if opts.alloc else self.kern.default_alloc()
-        self.image = images.build(self.program, self.kern)
-        self.linux, self.kernel = {}, None
+        self.kernel = linux_guest.kernel() if opts.vs == "linux" else None      # what may fail for outer reasons comes first
         if opts.vs:
             try:
                 setup.ensure(("bench",))
             except setup.SetupError as error:
                 raise Failure(error)
-            self.linux = {libc: native.build_static(self.program, self.kern, libc) for libc in LIBCS}
-        self.known = self.list_figures()
+        self.kern = images.kernel(opts.config, opts.alloc_src, plat)
+        self.program = program()
+        self.alloc = check_alloc(opts.alloc, self.kern.allocators) if opts.alloc else self.kern.default_alloc()
+        self.image = images.build(self.program, self.kern)
+        self.linux = {libc: native.build_static(self.program, self.kern, libc) for libc in LIBCS} if opts.vs else {}
         self.words = ["--rounds", str(INNER_ROUNDS)] + (["--scale", opts.scale] if opts.scale else [])
         if opts.vs == "linux":
             self.init = linux_guest.build_init(self.kern)
             self.khz = linux_guest.tsc_khz(self.linux["musl"])
-            self.kernel = linux_guest.kernel()
 
     @property
     def systems(self):
@@ -199,15 +207,6 @@ class Bench:
         if self.kernel:
             return "%s, %s; Linux %s" % (machine_text(self.opts.accel, [self.plat]), self.opts.machine, self.kernel.version)
         return machine_text(self.opts.accel, [self.plat] + (["native"] if self.opts.vs else []))
-
-    def list_figures(self):
-        """name -> (least, most CPUs), as the sources' tables say."""
-        found = {}
-        for source in self.program.sources:
-            with open(source, encoding="utf-8") as file:
-                for name, least, most in re.findall(r'^\t\{ "(\w+)", "[^"]+", (\d), (\d), \w+ \},$', file.read(), re.M):
-                    found[name] = (int(least), int(most))
-        return found
 
     def arguments(self, cpus, only):
         return self.words + ["--cpus", str(cpus), "--only", ",".join(only)]
@@ -242,6 +241,10 @@ class Bench:
             spec = qemu.Spec(self.image, cpus, opts.memory, self.alloc, opts.sched, opts.machine, opts.accel, one_of_two=True, name="sync")
             result = qemu.run(spec, archive, timeout=opts.timeout, watcher=watch)
         self.check(label, ["tutti"], result, [result.stdout.decode("utf-8", "replace")], watch)
+        for name in only if not self.failures else ():
+            figure = self.figures.at(name, cpus)
+            if "tutti" not in figure.runs and "tutti" not in figure.absent:
+                figure.absent["tutti"] = "not in this build"
 
     def run_native(self, libc, cpus, only, label):
         argv = [b"sync"] + [os.fsencode(word) for word in self.arguments(cpus, only)]
@@ -364,8 +367,12 @@ def table(bench):
         if aim is not None:
             text += "  target %s%g" % ("≥" if more else "≤", aim) + "  %s" % WORDS[met]
         console.out(text.rstrip())
-    for note in notes:
+    for note in options.unique(notes):
         console.out(note)
+    try:
+        console.out("load of this computer in the last minute: %.1f" % os.getloadavg()[0])
+    except OSError:
+        pass
 
 
 def columns(bench):
@@ -433,6 +440,8 @@ def check_options(opts, cpu_counts):
     if plat == "host" and len(os.sched_getaffinity(0)) < max(cpu_counts):
         raise Failure("bench sync: %d CPUs are wanted and this computer has %d to give; do: --cpus 1" % (
             max(cpu_counts), len(os.sched_getaffinity(0))))
+    if opts.args is not None:
+        raise Failure("bench sync: its program takes no arguments of yours; --scale and --only choose")
     if opts.threads:
         raise Failure("bench sync: how many threads a figure has is part of it; --threads is for the others")
     if opts.alloc and "," in opts.alloc or opts.alloc == "all":
@@ -440,14 +449,14 @@ def check_options(opts, cpu_counts):
     return plat
 
 
-def wanted(bench, text, cpu_counts):
+def wanted(known, text, cpu_counts):
     if text is None:
-        return list(bench.known)
+        return list(known)
     names = options.unique([name for name in text.split(",") if name])
-    lost = [name for name in names if name not in bench.known]
+    lost = [name for name in names if name not in known]
     if lost or not names:
-        raise Failure("--only %s: there is no figure %s; there are: %s" % (text, ", ".join(lost), " ".join(bench.known)))
-    never = [name for name in names if not any(bench.known[name][0] <= cpus <= bench.known[name][1] for cpus in cpu_counts)]
+        raise Failure("--only %s: there is no figure %s; there are: %s" % (text, ", ".join(lost), " ".join(known)))
+    never = [name for name in names if not any(known[name][0] <= cpus <= known[name][1] for cpus in cpu_counts)]
     if never:
         raise Failure("--only %s: %s is a figure of 1 CPU; do: --cpus 1" % (text, ", ".join(never)))
     return names
@@ -455,8 +464,9 @@ def wanted(bench, text, cpu_counts):
 
 def bench_sync(opts, cpu_counts, rounds):
     plat = check_options(opts, cpu_counts)
-    bench = Bench(opts, plat)
-    only = wanted(bench, opts.only, cpu_counts)
+    known = known_figures()
+    only = wanted(known, opts.only, cpu_counts)
+    bench = Bench(opts, plat, known)
     bench.series(cpu_counts, only, rounds)
     if opts.format == "table":
         table(bench)

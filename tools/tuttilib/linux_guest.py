@@ -15,21 +15,26 @@ to read: the same words prevent that, so the guest is not made slower than it ne
 mitigations of processor faults included; what the user adds (`mitigations=off`, say) stands last.
 """
 
+import argparse
 import configparser
 import fcntl
 import io
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
 import tempfile
+import time
 
-from . import cpio, images, native, qemu, sources
+from . import console, cpio, guest, images, native, qemu, sources
 from .console import Failure, progress
 
 LOCK = os.path.join(images.ROOT, "third_party", "linux.lock")
 SUITES = ("bookworm", "bookworm-security")
 MAGIC = b"!<arch>\n"
+LEFT_OVER = ".linux-"           # a name of its own: sources.py removes its left-overs under another lock
+BOOT_SECONDS = 60
 INIT = os.path.join(images.ROOT, "apps", "bench", "linux", "init.c")
 
 
@@ -63,22 +68,21 @@ def in_dl(packages, dl):
     return None
 
 
-def obtain(dl, work, packages=None):
-    """(package, path) of a kernel package, fetched into dl/ if none is there. work: a folder for apt's files."""
-    packages = packages or read_lock()
-    found = in_dl(packages, dl)
-    if found:
-        return found
+def fetch(packages, dl, work):
+    """(package, path) of the first that the mirror has, now in dl/. work: a folder for apt's files."""
     advice = "; put %s into dl/ yourself, or run without --vs linux" % packages[0].file
     try:
         apt = sources.Apt(work, "deb", SUITES)
         progress("asking %s for the Linux kernel" % apt.main)
         apt.update(packages[0].file)
         os.makedirs(dl, exist_ok=True)
+        for name in os.listdir(dl):
+            if name.startswith(LEFT_OVER):      # of a run that was killed: the lock is ours
+                shutil.rmtree(os.path.join(dl, name), ignore_errors=True)
         failure = None
         for package in packages:
             progress("fetching %s %s" % (package.package, package.version))
-            with tempfile.TemporaryDirectory(prefix=".fetch-", dir=dl) as folder:
+            with tempfile.TemporaryDirectory(prefix=LEFT_OVER, dir=dl) as folder:
                 try:
                     apt.download_binary(package.package, package.version, folder)
                 except sources.SourceError as error:
@@ -96,7 +100,10 @@ def obtain(dl, work, packages=None):
             return package, os.path.join(dl, package.file)
         raise failure
     except sources.SourceError as error:
-        raise Failure("the Linux kernel to compare with cannot be had: %s%s" % (error, "" if "dl/" in str(error) else advice))
+        text = str(error)
+        if "sources.lock" in text:
+            text = text.partition(";")[0]       # its advice is about other files
+        raise Failure("the Linux kernel to compare with cannot be had: %s%s" % (text, "" if "dl/" in text else advice))
 
 
 def deb_members(data):
@@ -109,6 +116,8 @@ def deb_members(data):
         if head[58:60] != b"`\n":
             raise ValueError("damaged ar archive")
         name, size = head[:16].decode("ascii").strip().rstrip("/"), int(head[48:58])
+        if at + 60 + size > len(data):
+            raise ValueError("damaged ar archive")
         yield name, data[at + 60:at + 60 + size]
         at += 60 + size + size % 2
 
@@ -139,24 +148,35 @@ class Kernel:
         self.path, self.version = path, version
 
 
-def kernel(dl=None):
-    """The pinned kernel, fetched and unpacked if need be."""
-    dl = dl or os.environ.get("TUTTI_DL") or os.path.join(images.ROOT, "dl")
-    folder = os.path.join(images.BUILD, "linux")
-    os.makedirs(folder, exist_ok=True)
+def kernel(dl=None, out=None, lock=LOCK):
+    """The pinned kernel, fetched and unpacked if need be. out: where the boot image is kept."""
+    dl = dl or os.path.join(images.ROOT, "dl")
+    out = out or os.path.join(images.BUILD, "linux")
+    os.makedirs(out, exist_ok=True)
     # Two runs at once must not fetch and unpack over each other.
-    with open(os.path.join(folder, ".lock"), "w", encoding="ascii") as guard:
+    with open(os.path.join(out, ".lock"), "w", encoding="ascii") as guard:
         try:
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             progress("waiting for another run to fetch the Linux kernel")
             fcntl.flock(guard, fcntl.LOCK_EX)
-        package, deb = obtain(dl, os.path.join(images.BUILD, "apt-linux"))
-        path = os.path.join(folder, "vmlinuz-" + package.sha[:16])
+        packages = read_lock(lock)
+        found = in_dl(packages, dl)
+        for package in packages if not found else ():
+            path = unpacked(package, out)
+            if os.path.exists(path):
+                return Kernel(path, package.version)        # from a package that has been removed since
+        package, deb = found or fetch(packages, dl, os.path.join(out, "apt"))
+        path = unpacked(package, out)
         if not os.path.exists(path):
             progress("unpacking %s" % package.file)
             images.write_file(path, boot_image(deb))
     return Kernel(path, package.version)
+
+
+def unpacked(package, out):
+    """Where its boot image is; the name has the package's SHA-256, so another one never passes for it."""
+    return os.path.join(out, "vmlinuz-" + package.sha[:16])
 
 
 # ---- the machine -----------------------------------------------------------------------------------------------------
@@ -200,9 +220,53 @@ def build_init(kern):
     return native.build_static(images.Program("init", [INIT]), kern, "musl")
 
 
-def run(spec, archive, timeout=None, watcher=None, stop=None):
+class Boot(guest.Watcher):
+    """Passes on what it hears, and knows whether the kernel has come as far as init."""
+
+    def __init__(self, watcher):
+        self.watcher, self.up, self.text = watcher or guest.Watcher(), False, b""
+        self.limit = time.monotonic() + BOOT_SECONDS
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name == "pid":
+            self.watcher.pid = value
+
+    def control(self, kind, text, result):
+        self.up = self.up or kind == "R"
+        self.watcher.control(kind, text, result)
+
+    def stdout(self, data):
+        if not self.up:
+            self.text += data
+        self.watcher.stdout(data)
+
+    def late(self):
+        return not self.up and time.monotonic() > self.limit
+
+
+def run(spec, archive, timeout=None, watcher=None):
     """Boot it and run the commands to their end; a guest.Result."""
-    result = qemu.run(spec, archive, timeout=timeout, watcher=watcher, stop=stop)
-    if result.timed_out and result.entered is None:
-        result.reason = "%s: the Linux kernel did not start within %g s" % (spec.name, timeout)
+    boot = Boot(watcher)
+    result = qemu.run(spec, archive, timeout=timeout, watcher=boot, stop=boot.late)
+    if not boot.up:
+        said = [line.strip() for line in boot.text.decode("utf-8", "replace").splitlines() if line.strip()]
+        result.status = result.status or guest.STATUS_DIED
+        result.reason = "%s: the Linux kernel did not come up%s%s" % (
+            spec.name, " within %g s" % BOOT_SECONDS if boot.late() else "", ": " + said[-1] if said else "")
     return result
+
+
+def main(words):
+    """[--dl DIR] [--out DIR] [--lock FILE]: fetches, checks and unpacks the kernel, and prints where it is."""
+    parser = argparse.ArgumentParser(description="Fetch, check and unpack the Linux kernel to compare with.")
+    parser.add_argument("--dl")
+    parser.add_argument("--out")
+    parser.add_argument("--lock", default=LOCK)
+    args = parser.parse_args(words)
+    try:
+        console.out(kernel(args.dl, args.out, args.lock).path)
+    except Failure as failure:
+        console.say(failure)
+        return failure.status
+    return 0
