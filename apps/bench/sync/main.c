@@ -5,9 +5,10 @@
  *	sync [--scale F] [--rounds N] [--only NAME,...] [--skip NAME,...] [--cpus N]
  *	sync --list | --tsc
  *
- * Each figure finds how many operations fill a round (20 ms times the scale): from 8 on, more until a round takes a quarter of
+ * Each figure finds how many operations fill a round (3 ms times the scale): from 8 on, more until a round takes a quarter of
  * it, also when an earlier one took long for another reason. Of the averages of the rounds with that many the smallest and the
- * middle one are shown: what else the computer does only makes a round slower. All rounds of a figure come one after the other, and programs to be compared take turns.
+ * middle one are shown: what else the computer does only makes a round slower, and a short round has a chance to be spared. All
+ * rounds of a figure come one after the other, and programs to be compared take turns.
  *
  * A thread that does nothing exists throughout: without one, glibc leaves out the atomic instructions of its locks, and a
  * program with one thread has no use for them.
@@ -28,8 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUND_NS   20e6
-#define MAX_ROUNDS 101
+#define ROUND_NS   3e6
+#define MAX_ROUNDS 301
 
 static struct {
 	unsigned cpus;		   /* [I] that the program uses */
@@ -228,7 +229,7 @@ int main(int argc, char **argv)
 {
 	static const struct figure *const groups[] = { lock_figures, switch_figures, timer_figures, tutti_figures };
 	const char *only = NULL, *skip = NULL;
-	double scale = 1, rounds = 9, cpus = SYNC_MAX_CPUS;
+	double scale = 1, rounds = 31, cpus = SYNC_MAX_CPUS;
 	bool ok = true, list = false;
 	pthread_t idle;
 	int error;
