@@ -2,6 +2,7 @@
 /* What the checkers share: stacks as addresses, and the end of the run. Not for other modules. Any context. */
 #pragma once
 
+#include <arch/stack.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,15 +14,6 @@ struct stack {
 	uintptr_t pc[STACK_DEPTH];
 };
 
-/*
- * In a function that instrumented code calls: the place in the program (inside the call instruction, so that it has the line of
- * the call), and the frame pointer of the function that it is in.
- */
-#define CALLER_PC() ((uintptr_t)__builtin_return_address(0) - 1)
-#define CALLER_FP() (*(const uintptr_t *)__builtin_frame_address(0))
-
-/* Follow frame pointers from `fp` on; `pc` comes first. Bad chains cost nothing. */
-void stack_walk(uintptr_t *out, unsigned n, uintptr_t pc, uintptr_t fp);
 /* Lines of a crash report: the addresses of a stack of up to `n`. */
 void stack_print(const uintptr_t *pc, unsigned n);
 

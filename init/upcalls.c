@@ -7,6 +7,7 @@
 
 #include "mm/frames.h"
 #include "mm/mm.h"
+#include "plat/common/locks.h"
 #include "plat/plat.h"
 #include "posix/console.h"
 #include "posix/signal.h"
@@ -46,4 +47,5 @@ const struct tutti_upcalls tutti_upcalls = {
 	.mmu_violation = mmu_violation,
 	.map_device = mm_map_device,
 	.frame_alloc = zeroed_frames,
+	LOCK_UPCALLS
 };

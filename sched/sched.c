@@ -753,6 +753,7 @@ void thread_block(void)
 {
 	unsigned long flags;
 
+	lock_hook_may_sleep();
 	UK_ASSERT(context_may_sleep());
 	/* pairs with the exchange in thread_wake() */
 	if (__atomic_load_n(&current_thread()->state, __ATOMIC_ACQUIRE) == THREAD_RUNNING)

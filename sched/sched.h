@@ -25,6 +25,7 @@
 #include "lib/list.h"
 #include "sched/runq.h"
 #include "sync/cpumask.h"
+#include "sync/lock_hooks.h"
 #include "uk/spinlock.h"
 
 enum thread_state {
@@ -43,6 +44,7 @@ struct uk_thread {
 	uintptr_t kstack_base;	 /* [I] */
 	uint32_t flags;		 /* [a] TF_*, at a fixed offset for assembly */
 	int state;		 /* [a] enum thread_state */
+	struct lock_thread locks; /* [c] the lock validator's, at a fixed offset; of no size without it */
 	int on_cpu;		 /* [a] 1 while a CPU executes it, until the switch away is complete */
 	int last_cpu;		 /* [a] */
 	int tid;		 /* [I] */
@@ -79,6 +81,7 @@ struct uk_thread {
 
 #define UK_THREAD_FLAGS_OFFSET 24
 _Static_assert(offsetof(struct uk_thread, flags) == UK_THREAD_FLAGS_OFFSET, "assembly");
+_Static_assert(offsetof(struct uk_thread, locks) == LOCK_THREAD_OFFSET, "sync/");
 
 struct thread_attr {
 	const char *name;

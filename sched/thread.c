@@ -223,6 +223,7 @@ void thread_exit(void)
 	struct uk_thread *t = current_thread();
 
 	UK_ASSERT(!t->is_idle);
+	lock_hook_thread_exit();
 	UK_ASSERT(context_may_sleep());
 	if (unlikely(t->uk_iterator))
 		thread_put(t->uk_iterator);

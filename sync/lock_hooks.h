@@ -13,7 +13,9 @@
  * has no rank: the order in which it was seen is what counts.
  *
  * Order of the calls: acquire before waiting (it may report), contended once if it has to wait, acquired with the lock held; release
- * while it is still held. A trylock calls acquired alone, with LOCK_TRY. All may be called in any context, early boot included.
+ * while it is still held. A trylock calls acquired alone, with LOCK_TRY, and only if it got the lock. A function that initialises a lock
+ * without a class calls lock_hook_init(). All may be called in any context, early boot included; around a lock that is spun on
+ * preemption is off from before acquire until after release, and interrupts are what they will be while it is held.
  */
 #pragma once
 
@@ -30,6 +32,7 @@
 #define LOCK_SHARED    (1u << 0) /* as a reader */
 #define LOCK_TRY       (1u << 1) /* does not wait: adds no order */
 #define LOCK_RECURSIVE (1u << 2) /* the owner takes it again, by intent */
+#define LOCK_SLEEPING  (1u << 3) /* of a lock that sleeps: one without a class says it no other way */
 
 #ifdef __TUTTI_LOCK_HOOKS__
 
@@ -43,6 +46,27 @@ struct lock_class {
 
 struct lock_map {
 	struct lock_class *class; /* [a] NULL: not known yet */
+};
+
+#define LOCK_STACK_SHORT 6
+#define LOCK_SLEEP_MAX	 8
+
+/* A lock that is held. Places in the code are offsets into the image. */
+struct lock_held {
+	const void *lock; /* NULL: nothing */
+	uint16_t class;	  /* its number */
+	uint8_t mode;
+	uint8_t context; /* depth of interrupt handlers it was taken at */
+	uint32_t stack[LOCK_STACK_SHORT];
+};
+
+/* In struct uk_thread, at LOCK_THREAD_OFFSET: [c] of the thread alone. */
+struct lock_thread {
+	uint32_t count;		   /* locks that sleep, held by the thread */
+	uint32_t lost;		   /* taken with the table full */
+	const void *waits;	   /* the one it waits for */
+	uint64_t since;		   /* and since when */
+	struct lock_held held[LOCK_SLEEP_MAX];
 };
 
 #define LOCK_CLASS(var, name_, rank_, flags_, protects_) \
@@ -59,6 +83,8 @@ static inline void lock_map_init(struct lock_map *m, struct lock_class *cls)
 }
 #define lock_map_set(m, cls) lock_map_init((m), (cls))
 
+/* A lock that is initialised while the program runs and has no class gets one from the place of this call. */
+void lock_hook_init(struct lock_map *m, const void *lock);
 /* `lock`: the lock's own address. */
 void lock_hook_acquire(struct lock_map *m, const void *lock, unsigned mode);
 void lock_hook_contended(struct lock_map *m, const void *lock);
@@ -68,10 +94,28 @@ void lock_hook_release(struct lock_map *m, const void *lock);
 bool lock_hook_is_held(const struct lock_map *m, const void *lock);
 /* The caller is about to do what may sleep. */
 void lock_hook_may_sleep(void);
+/* An RCU read section: preemption is off from before the first until after the second. */
+void lock_hook_rcu_lock(void);
+void lock_hook_rcu_unlock(void);
+/* Is this one? True where nothing is known. */
+bool lock_hook_rcu_is_held(void);
+/* The thread, the machine ends; a crash is being reported: no more reports. */
+void lock_hook_thread_exit(void);
+void lock_hook_machine_exit(void);
+void lock_hook_crash(void);
+/*
+ * For the statistics alone: a wait that is no lock of the kernel's (a futex). since = lock_wait_begin() before,
+ * lock_wait_end(&class, since) after it.
+ */
+uint64_t lock_wait_begin(void);
+void lock_wait_end(struct lock_class *c, uint64_t since);
 
 #else
 
 struct lock_map {
+};
+
+struct lock_thread {
 };
 
 #define LOCK_CLASS(var, name_, rank_, flags_, protects_) \
@@ -82,6 +126,10 @@ struct lock_map {
 	}
 #define lock_map_set(m, cls) ((void)(m))
 
+static inline void lock_hook_init(struct lock_map *m, const void *lock)
+{
+	(void)m, (void)lock;
+}
 static inline void lock_hook_acquire(struct lock_map *m, const void *lock, unsigned mode)
 {
 	(void)m, (void)lock, (void)mode;
@@ -106,5 +154,32 @@ static inline bool lock_hook_is_held(const struct lock_map *m, const void *lock)
 static inline void lock_hook_may_sleep(void)
 {
 }
+static inline void lock_hook_rcu_lock(void)
+{
+}
+static inline void lock_hook_rcu_unlock(void)
+{
+}
+static inline bool lock_hook_rcu_is_held(void)
+{
+	return true;
+}
+static inline void lock_hook_thread_exit(void)
+{
+}
+static inline void lock_hook_machine_exit(void)
+{
+}
+static inline void lock_hook_crash(void)
+{
+}
+static inline uint64_t lock_wait_begin(void)
+{
+	return 0;
+}
+#define lock_wait_end(cls, since) ((void)(since))
 
 #endif
+
+/* struct uk_thread belongs to sched/, above, which asserts this. */
+#define LOCK_THREAD_OFFSET 32

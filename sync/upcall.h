@@ -12,6 +12,7 @@
 
 #include <arch/paging.h>
 
+struct lock_report;
 struct trap_frame;
 
 struct tutti_upcalls {
@@ -62,6 +63,16 @@ struct tutti_upcalls {
 	void *(*map_device)(paddr_t pa, size_t len);
 	/* 2^order zeroed frames below any address, as frame_alloc(order, FRAME_ZERO); FRAME_NONE (-1) if there are none. */
 	paddr_t (*frame_alloc)(unsigned order);
+#ifdef __TUTTI_LOCK_HOOKS__
+	/* The lock validator's report: printed with symbols to be found by the runner, ends the run with status 134. Any context. */
+	void (*lock_report)(struct lock_report *r);
+	/* A line of its own: what it can no longer look at. No spin lock is held. */
+	void (*lock_note)(const char *line);
+	/* A line of the lock statistics, at the end of the machine. */
+	void (*lock_stat)(const char *line);
+	/* Counts of arch_rdtsc() as a time, roughly. */
+	uint64_t (*cycles_to_ns)(uint64_t cycles);
+#endif
 };
 
 extern const struct tutti_upcalls tutti_upcalls;

@@ -21,6 +21,7 @@
 #include "lib/util.h"
 #include "plat/common/common.h"
 #include "plat/plat.h"
+#include "sync/lock_hooks.h"
 #include "sync/percpu.h"
 #include "sync/upcall.h"
 
@@ -134,6 +135,7 @@ static void begin(const struct trap_frame *f)
 	uint32_t nobody = NO_CPU;
 
 	__atomic_store_n(&plat_crash_begun, true, __ATOMIC_RELAXED);
+	lock_hook_crash();
 	arch_irq_disable();
 	if (!__atomic_compare_exchange_n(&crash.owner, &nobody, cpu_id(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
 		if (nobody != cpu_id()) {

@@ -117,6 +117,7 @@ void control_take_over(void)
 
 void plat_exit(int status)
 {
+	lock_hook_machine_exit();
 	plat_console_drain();
 	control_end(status & 0xff);
 }

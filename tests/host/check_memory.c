@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// host: srcs=check/memory.c,check/heap.c,check/report.c,lib/fmt.c timeout=120
+// host: srcs=check/memory.c,check/heap.c,check/report.c,arch/x86_64/stack.c,lib/fmt.c timeout=120
 // host: cflags=-Itests/host/fake_check -Itests/host/fake -Iarch/soft -fno-builtin
 // host: ldflags=-Xlinker --defsym=__text_start=__executable_start -Xlinker --defsym=__text_end=etext
 /*

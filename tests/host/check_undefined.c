@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// host: srcs=check/undefined.c,check/report.c,lib/fmt.c timeout=60
+// host: srcs=check/undefined.c,check/report.c,arch/x86_64/stack.c,lib/fmt.c timeout=60
 // host: cflags=-Itests/host/fake_check -Itests/host/fake -Iarch/soft -fsanitize=undefined -fsanitize=float-cast-overflow
 // host:      -fsanitize=float-divide-by-zero -Wno-div-by-zero -Wno-shift-count-overflow -Wno-nonnull -Wno-return-type -w
 // host: ldflags=-Xlinker --defsym=__text_start=__executable_start -Xlinker --defsym=__text_end=etext
