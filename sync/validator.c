@@ -318,7 +318,7 @@ static __noinline void mark_slow(unsigned class, unsigned mark, const void *lock
 	__atomic_store_n(&v.marks[class], (uint8_t)(v.marks[class] | mark), __ATOMIC_RELAXED);
 	if (mixing_locked(class, 0, lock, at, flags))
 		return;
-	if (mark == IN_IRQ && c->name && !(c->flags & LOCK_IRQ) &&
+	if (mark == IN_IRQ && c->rank && !(c->flags & LOCK_IRQ) &&
 	    report_begin("lock and interrupts: %s is taken in an interrupt, and its class is not LOCK_IRQ", words(class, buf))) {
 		here(part("  now, by CPU %u: taking %s 0x%lx:", cpu_id(), words(class, buf), (unsigned long)lock), at);
 		all_held();
