@@ -28,9 +28,11 @@
 
 struct uk_alloc *_uk_alloc_head;
 
+LOCK_CLASS(uk_alloc_list_class, "allocator list", 90, 0, "additions to the list of uk_alloc; reading takes no lock");
+
 static struct {
 	struct uk_spinlock lock; /* changes of the list */
-} list = { UK_SPINLOCK_INITIALIZER() };
+} list = { SPINLOCK_INIT(&uk_alloc_list_class) };
 
 int uk_alloc_register(struct uk_alloc *a)
 {

@@ -248,12 +248,14 @@ static int buddy_addmem(struct uk_alloc *a, void *base, __sz size)
 	return 0;
 }
 
+LOCK_CLASS(buddy_class, "buddy", 20, 0, "free lists of a buddy; its memory may fault while held");
+
 void buddy_setup(struct uk_alloc *a)
 {
 	struct buddy *b = buddy_of(a);
 
 	memset(b, 0, sizeof(*b));
-	uk_spin_init(&b->lock);
+	spin_init_class(&b->lock, &buddy_class);
 	uk_alloc_fill_palloc(a, buddy_palloc, buddy_pfree, buddy_pmaxalloc, buddy_pavailmem, buddy_addmem);
 }
 

@@ -25,6 +25,8 @@ struct free_obj {
 	struct free_obj *next;
 };
 
+LOCK_CLASS(pool_class, "pool", 90, LOCK_IRQ, "free objects of a uk_allocpool");
+
 struct uk_allocpool {
 	struct uk_alloc self;
 	struct uk_spinlock lock;
@@ -249,7 +251,7 @@ struct uk_allocpool *uk_allocpool_init(void *base, __sz len, __sz obj_len, __sz 
 		return NULL;
 	}
 	memset(p, 0, sizeof(*p));
-	uk_spin_init(&p->lock);
+	spin_init_class(&p->lock, &pool_class);
 	p->base = base;
 	p->len = obj_len;
 	p->align = obj_align;

@@ -221,12 +221,14 @@ static int region_addmem(struct uk_alloc *a, void *base, __sz size)
 	return 0;
 }
 
+LOCK_CLASS(region_class, "region", 20, 0, "where a region goes on; its memory may fault while held");
+
 void region_setup(struct uk_alloc *a, __uptr cur, __uptr end)
 {
 	struct region *b = region_of(a);
 
 	memset(b, 0, sizeof(*b));
-	uk_spin_init(&b->lock);
+	spin_init_class(&b->lock, &region_class);
 	b->first.start = b->first.cur = ALIGN_UP(cur, 16ul);
 	b->first.end = ALIGN_DOWN(end, 16ul);
 	uk_alloc_fill_malloc(a, region_malloc, uk_calloc_compat, region_realloc, region_free, region_posix_memalign,

@@ -50,13 +50,15 @@ struct block {
 };
 _Static_assert(sizeof(struct block) == 128, "the margin before a block");
 
+LOCK_CLASS(quarantine_class, "quarantine", 20, 0, "freed blocks of --check memory; its memory may fault while held");
+
 static struct {
 	struct check_heap under; /* [I] */
 	size_t limit;		 /* [I] */
 	struct uk_spinlock lock;
 	struct block *first, *last; /* [lock] */
 	size_t bytes;		    /* [lock] */
-} heap = { .lock = UK_SPINLOCK_INITIALIZER() };
+} heap = { .lock = SPINLOCK_INIT(&quarantine_class) };
 
 void memory_report_free(uintptr_t addr, bool twice, uintptr_t pc, uintptr_t fp);
 int *__errno_location(void);

@@ -58,6 +58,9 @@ struct frame_cache {
 	struct cached_frame *first; /* [lock] */
 } __cacheline;
 
+LOCK_CLASS(frame_cache_class, "frame cache", 95, LOCK_IRQ, "free frames of one CPU");
+LOCK_CLASS(frames_class, "frames", 100, LOCK_IRQ, "free blocks of physical memory, their metadata");
+
 static struct {
 	struct uk_spinlock lock;
 	uint8_t *meta;			       /* [I] */
@@ -74,7 +77,10 @@ static struct {
 	int64_t avail __cacheline;	       /* [a] free and nobody's */
 	int64_t committed;		       /* [a] free and set aside */
 	struct frame_cache cache[CONFIG_MAX_CPUS];
-} frames;
+} frames = {
+	.lock = SPINLOCK_INIT(&frames_class),
+	.cache = { [0 ... CONFIG_MAX_CPUS - 1] = { .lock = SPINLOCK_INIT(&frame_cache_class) } },
+};
 
 static inline uint8_t meta_get(uint64_t pfn)
 {

@@ -27,11 +27,13 @@ struct free_stack {
 	struct free_stack *next;
 };
 
+LOCK_CLASS(kva_class, "kernel addresses", 90, LOCK_IRQ, "kernel stacks that are free, and where the next one goes");
+
 static struct {
 	struct uk_spinlock lock;
 	uintptr_t next;		   /* [lock] first address never used */
 	struct free_stack *stacks; /* [lock] */
-} kva = { .next = ARCH_KVA_BASE };
+} kva = { .lock = SPINLOCK_INIT(&kva_class), .next = ARCH_KVA_BASE };
 
 /* Pieces of memory as large as they are. 0 or -ENOMEM. */
 static int fill_stack(uintptr_t base, const paddr_t pa[STACK_PAGES])

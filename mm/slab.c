@@ -19,6 +19,8 @@
 #include "mm/frames.h"
 #include "plat/plat.h"
 
+LOCK_CLASS(slab_class, "slab", 90, LOCK_IRQ, "free objects of one kind");
+
 /* A free object is its link and nothing else. */
 static inline void object_taken(struct slab_cache *c, void *obj)
 {

@@ -20,9 +20,11 @@ struct slab_cache {
 	size_t total;  /* [lock] */
 };
 
-#define SLAB_CACHE(n, type)                                                                               \
-	{                                                                                                 \
-		.name = (n), .size = (sizeof(type) + 15) & ~(size_t)15, .lock = UK_SPINLOCK_INITIALIZER() \
+LOCK_CLASS_EXTERN(slab_class);
+
+#define SLAB_CACHE(n, type)                                                                                \
+	{                                                                                                  \
+		.name = (n), .size = (sizeof(type) + 15) & ~(size_t)15, .lock = SPINLOCK_INIT(&slab_class) \
 	}
 
 /* At most PAGE_SIZE/2 bytes per object. */

@@ -60,7 +60,8 @@ enum {
 /* Tables may span past the last application address. */
 #define LOWER_HALF_END 0x0000800000000000ul
 
-struct address_space mm_as = { .lock = RWSPIN_INITIALIZER() };
+LOCK_CLASS(mm_as_class, "address space", 40, 0, "VMAs, protection, tables; page faults hold it shared");
+struct address_space mm_as = { .lock = RWSPIN_INIT(&mm_as_class) };
 struct slab_cache mm_vma_cache = SLAB_CACHE("vma", struct vma);
 
 /* ---- tree ---- */

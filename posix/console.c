@@ -20,9 +20,11 @@
 #define INPUT	 1024
 #define RETRY_NS 1000000ull
 
-LOCK_CLASS(output_class, "console output", 10, LOCK_SLEEPS, "one write at a time to one stream");
+LOCK_CLASS(output_class, "console output", 10, LOCK_SLEEPS, "one write to standard output or error is not torn");
 
 struct waitq console_input = WAITQ_INIT(console_input);
+
+LOCK_CLASS(console_in_class, "console input", 100, 0, "who takes bytes off the receive ring");
 
 static struct {
 	struct uk_mutex out[2];
@@ -34,6 +36,7 @@ static struct {
 	bool eof;	 /* [in_lock] nothing comes after these */
 } con = {
 	.out = { MUTEX_INIT(con.out[0], &output_class), MUTEX_INIT(con.out[1], &output_class) },
+	.in_lock = SPINLOCK_INIT(&console_in_class),
 	.room = WAITQ_INIT(con.room),
 };
 

@@ -58,13 +58,15 @@ LOCK_CLASS(position_class, "file position", 10, LOCK_SLEEPS, "the position of on
 
 static struct slab_cache file_cache = SLAB_CACHE("open file", struct file);
 
+LOCK_CLASS(files_class, "descriptor table", 20, 0, "slots of the table and their references");
+
 static struct {
 	struct uk_spinlock lock;
 	struct file *file[FILES];     /* [lock] */
 	uint64_t cloexec[FILES / 64]; /* [lock] kept and reported; there is no exec */
 	struct node *cwd;	      /* [a] */
 	int umask;		      /* [a] */
-} fs;
+} fs = { .lock = SPINLOCK_INIT(&files_class) };
 
 /* ---- the table ---- */
 

@@ -13,10 +13,12 @@
 #include "posix/random.h"
 #include "uk/spinlock.h"
 
+LOCK_CLASS(random_class, "random state", 50, 0, "state of the random number generator");
+
 static struct {
 	struct uk_spinlock lock;
 	uint32_t key[8]; /* [lock] */
-} rng;
+} rng = { .lock = SPINLOCK_INIT(&random_class) };
 
 static const uint32_t nonce[3];
 

@@ -105,6 +105,7 @@ void posix_sigreturn(uintptr_t frame, struct trap_frame *f);
 #define RFLAGS_TF_DF   0x500ul
 
 LOCK_CLASS(sigqueue_class, "signal queue", 55, LOCK_IRQ, "queued signals of a thread or of the process");
+LOCK_CLASS(signal_class, "signal state", 50, 0, "actions of all signals, which of them are ignored");
 
 static struct {
 	struct uk_spinlock lock;
@@ -113,6 +114,7 @@ static struct {
 	uint64_t pending;			/* [a] sent to the process */
 	struct posix_sigqueue queue;		/* of the process */
 } sig = {
+	.lock = SPINLOCK_INIT(&signal_class),
 	.ignored = IGNORED_BY_DEFAULT,
 	.queue = { .lock = SPINLOCK_INIT(&sigqueue_class), .entries = LIST_INIT(sig.queue.entries) },
 };

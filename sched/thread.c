@@ -39,6 +39,9 @@ LOCK_CLASS(affinity_class, "thread affinity", 60, 0, "the set of CPUs that a thr
 
 static struct slab_cache thread_cache = SLAB_CACHE("thread", struct uk_thread);
 
+LOCK_CLASS(affinity_class, "affinity", 60, 0, "the CPU set of one thread");
+LOCK_CLASS(threads_class, "thread list", 70, LOCK_IRQ, "all threads, table of thread numbers");
+
 static struct {
 	struct uk_spinlock lock;
 	bool ready;
@@ -47,7 +50,7 @@ static struct {
 	unsigned count;				 /* [lock to write, a to read] length of `all` */
 	int next_tid;				 /* [lock] */
 	struct uk_thread *idle[CONFIG_MAX_CPUS]; /* [I] for the report */
-} threads;
+} threads = { .lock = SPINLOCK_INIT(&threads_class) };
 
 static struct list *bucket_of(int tid)
 {

@@ -78,8 +78,8 @@ static unsigned way(unsigned end, uint16_t path[LOCK_PATH_MAX])
 	return n - skip;
 }
 
-unsigned graph_search(unsigned start, bool forward, bool (*want)(unsigned class, unsigned arg), unsigned arg, uint16_t path[LOCK_PATH_MAX],
-		      unsigned *n)
+unsigned graph_search(unsigned start, bool forward, bool (*want)(unsigned class, unsigned arg), unsigned arg,
+		      uint16_t path[LOCK_PATH_MAX], unsigned *n)
 {
 	const unsigned classes = lock_class_count();
 	unsigned head = 0, tail = 0;

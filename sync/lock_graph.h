@@ -42,7 +42,7 @@ const struct lock_edge *graph_edge(unsigned from, unsigned to);
  * Search from `start` (itself included) along the edges, or against them, for the nearest class that want(class, arg) accepts: 0 if
  * there is none. path[0..*n) are the classes on the way, `start` first; a longer way is cut in the middle.
  */
-unsigned graph_search(unsigned start, bool forward, bool (*want)(unsigned class, unsigned arg), unsigned arg, uint16_t path[LOCK_PATH_MAX],
-		      unsigned *n);
+unsigned graph_search(unsigned start, bool forward, bool (*want)(unsigned class, unsigned arg), unsigned arg,
+		      uint16_t path[LOCK_PATH_MAX], unsigned *n);
 
 #endif

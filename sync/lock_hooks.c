@@ -24,7 +24,8 @@ static inline unsigned class_of(struct lock_map *m, const void *lock, unsigned *
 	if (c->flags & LOCK_SLEEPS)
 		*mode |= LOCK_SLEEPING;
 	else if (unlikely(*mode & LOCK_SLEEPING))
-		__atomic_fetch_or(&c->flags, LOCK_SLEEPS, __ATOMIC_RELAXED); /* made or declared without: lock_hook_contended() wants it */
+		__atomic_fetch_or(&c->flags, LOCK_SLEEPS,
+				  __ATOMIC_RELAXED); /* made or declared without: lock_hook_contended() wants it */
 	return lock_class_id(c);
 }
 

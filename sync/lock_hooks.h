@@ -62,10 +62,10 @@ struct lock_held {
 
 /* In struct uk_thread, at LOCK_THREAD_OFFSET: [c] of the thread alone. */
 struct lock_thread {
-	uint32_t count;		   /* locks that sleep, held by the thread */
-	uint32_t lost;		   /* taken with the table full */
-	const void *waits;	   /* the one it waits for */
-	uint64_t since;		   /* and since when */
+	uint32_t count;	   /* locks that sleep, held by the thread */
+	uint32_t lost;	   /* taken with the table full */
+	const void *waits; /* the one it waits for */
+	uint64_t since;	   /* and since when */
 	struct lock_held held[LOCK_SLEEP_MAX];
 };
 
@@ -124,7 +124,7 @@ struct lock_thread {
 #define LOCK_MAP_INIT(cls) \
 	{                  \
 	}
-#define lock_map_set(m, cls) ((void)(m))
+#define lock_map_set(m, cls)	  ((void)(m))
 
 static inline void lock_hook_init(struct lock_map *m, const void *lock)
 {

@@ -48,10 +48,10 @@ struct stat_cpu {
 } __cacheline;
 
 struct site {
-	uint64_t key;		    /* [a] hash of class and frames; 0: free */
-	uint16_t class;		    /* [I] after `ready` */
-	uint16_t ready;		    /* [a] */
-	uint32_t frame[SITE_FRAMES]; /* [I] after `ready` */
+	uint64_t key;		       /* [a] hash of class and frames; 0: free */
+	uint16_t class;		       /* [I] after `ready` */
+	uint16_t ready;		       /* [a] */
+	uint32_t frame[SITE_FRAMES];   /* [I] after `ready` */
 	uint64_t count, wait, longest; /* [a] */
 };
 
@@ -109,7 +109,7 @@ static struct site *site_of(unsigned class, uintptr_t pc, uintptr_t fp)
 				return s;
 			continue;
 		}
-		s->class = (uint16_t)class;
+		s->class = (uint16_t) class;
 		for (unsigned k = 0; k < n; k++)
 			s->frame[k] = stack_offset(stack[k]);
 		__atomic_store_n(&s->ready, 1, __ATOMIC_RELEASE); /* pairs with the acquire in lockstat_print() */
@@ -204,8 +204,9 @@ static __cold void print_class(unsigned id)
 	}
 	if (!sum.acquired && !sum.contended)
 		return;
-	fmt_snprintf(line, sizeof(line), "class %u %u %lu %lu %lu %lu %s", id, lock_class_by_id(id)->rank, sum.acquired, sum.contended,
-		     tutti_upcalls.cycles_to_ns(sum.wait), tutti_upcalls.cycles_to_ns(sum.longest), lock_class_words(id, name, NAME));
+	fmt_snprintf(line, sizeof(line), "class %u %u %lu %lu %lu %lu %s", id, lock_class_by_id(id)->rank, sum.acquired,
+		     sum.contended, tutti_upcalls.cycles_to_ns(sum.wait), tutti_upcalls.cycles_to_ns(sum.longest),
+		     lock_class_words(id, name, NAME));
 	tutti_upcalls.lock_stat(line);
 }
 

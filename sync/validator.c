@@ -62,14 +62,14 @@ struct place {
 };
 
 static struct {
-	struct lock_raw lock;					 /* marks, graph */
-	uint8_t off;						 /* [a] a report or a crash has begun */
-	uint8_t told_full;					 /* [a] */
-	bool edges_full;					 /* [a] */
-	uint8_t marks[LOCK_CLASSES];				 /* [a] written under lock */
+	struct lock_raw lock;					  /* marks, graph */
+	uint8_t off;						  /* [a] a report or a crash has begun */
+	uint8_t told_full;					  /* [a] */
+	bool edges_full;					  /* [a] */
+	uint8_t marks[LOCK_CLASSES];				  /* [a] written under lock */
 	uint32_t marked_at[LOCK_CLASSES][2][LOCK_STACK_LONG - 4]; /* [lock] by IN_IRQ and IRQS_ON */
-	struct cpu_locks cpu[CONFIG_MAX_CPUS];			 /* [c] */
-	struct lock_report report;				 /* of whoever has set `off` */
+	struct cpu_locks cpu[CONFIG_MAX_CPUS];			  /* [c] */
+	struct lock_report report;				  /* of whoever has set `off` */
 } v;
 
 /* ---- who holds what ---- */
@@ -118,8 +118,8 @@ static struct lock_held *find_held(const void *lock)
 	return h;
 }
 
-static void push(struct lock_held *held, uint32_t *count, uint32_t *lost, unsigned max, unsigned class, const void *lock, unsigned mode,
-		 struct place at)
+static void push(struct lock_held *held, uint32_t *count, uint32_t *lost, unsigned max, unsigned class,
+		 const void *lock, unsigned mode, struct place at)
 {
 	unsigned n = *count;
 
@@ -130,7 +130,7 @@ static void push(struct lock_held *held, uint32_t *count, uint32_t *lost, unsign
 	/* see the prologue for the order of these */
 	__atomic_store_n(count, n + 1, __ATOMIC_RELAXED);
 	__asm__ volatile("" ::: "memory");
-	held[n].class = (uint16_t)class;
+	held[n].class = (uint16_t) class;
 	held[n].mode = (uint8_t)mode;
 	held[n].context = (uint8_t)percpu_read(in_irq);
 	stack_walk_near(held[n].stack, LOCK_STACK_SHORT, at.pc, at.fp);
@@ -282,13 +282,17 @@ static bool mixing_locked(unsigned class, unsigned next, const void *lock, struc
 	if (!open)
 		return false;
 	if (safe == open) {
-		if (!report_begin("lock and interrupts: %s is taken in interrupts and elsewhere with interrupts on", words(safe, a)))
+		if (!report_begin("lock and interrupts: %s is taken in interrupts and elsewhere with interrupts on",
+				  words(safe, a)))
 			return true;
-	} else if (!report_begin("lock and interrupts: %s is taken with %s held, which interrupts take, too, and elsewhere with interrupts on",
-				 words(open, b), words(safe, a))) {
+	} else if (
+		!report_begin(
+			"lock and interrupts: %s is taken with %s held, which interrupts take, too, and elsewhere with interrupts on",
+			words(open, b), words(safe, a))) {
 		return true;
 	}
-	here(part("  now, by CPU %u: taking %s 0x%lx:", cpu_id(), words(next ? next : class, a), (unsigned long)lock), at);
+	here(part("  now, by CPU %u: taking %s 0x%lx:", cpu_id(), words(next ? next : class, a), (unsigned long)lock),
+	     at);
 	where_marked(safe, IN_IRQ);
 	all_edges(back, nb, false);
 	all_edges(on, no, true);
@@ -319,7 +323,8 @@ static __noinline void mark_slow(unsigned class, unsigned mark, const void *lock
 	if (mixing_locked(class, 0, lock, at, flags))
 		return;
 	if (mark == IN_IRQ && c->rank && !(c->flags & LOCK_IRQ) &&
-	    report_begin("lock and interrupts: %s is taken in an interrupt, and its class is not LOCK_IRQ", words(class, buf))) {
+	    report_begin("lock and interrupts: %s is taken in an interrupt, and its class is not LOCK_IRQ",
+			 words(class, buf))) {
 		here(part("  now, by CPU %u: taking %s 0x%lx:", cpu_id(), words(class, buf), (unsigned long)lock), at);
 		all_held();
 		report_end();
@@ -343,7 +348,8 @@ static void mark(unsigned class, const void *lock, unsigned mode, struct place a
 
 /* ---- order ---- */
 
-static __cold void report_two(const char *what, const struct lock_held *h, unsigned class, const void *lock, struct place at)
+static __cold void report_two(const char *what, const struct lock_held *h, unsigned class, const void *lock,
+			      struct place at)
 {
 	char a[WORDS], b[WORDS];
 
@@ -355,13 +361,14 @@ static __cold void report_two(const char *what, const struct lock_held *h, unsig
 	report_end();
 }
 
-static __cold void report_cycle(const uint16_t *path, unsigned n, const struct lock_held *h, unsigned class, const void *lock,
-				struct place at)
+static __cold void report_cycle(const uint16_t *path, unsigned n, const struct lock_held *h, unsigned class,
+				const void *lock, struct place at)
 {
 	char a[WORDS], b[WORDS];
 
-	if (!report_begin("lock order: cycle of %u locks: taking %s with %s held, and before in the other order: possible deadlock", n,
-			  words(class, a), words(h->class, b)))
+	if (!report_begin(
+		    "lock order: cycle of %u locks: taking %s with %s held, and before in the other order: possible deadlock",
+		    n, words(class, a), words(h->class, b)))
 		return;
 	here(part("  now, by CPU %u: taking %s 0x%lx:", cpu_id(), a, (unsigned long)lock), at);
 	there(part("  now: with %s 0x%lx held, taken:", b, (unsigned long)h->lock), h->stack, LOCK_STACK_SHORT);
@@ -438,7 +445,8 @@ static void same_class(const struct lock_held *h, unsigned class, const void *lo
 }
 
 /* False: nothing more to say about this lock. */
-static bool check_against(const struct lock_held *held, unsigned n, unsigned class, const void *lock, unsigned mode, struct place at)
+static bool check_against(const struct lock_held *held, unsigned n, unsigned class, const void *lock, unsigned mode,
+			  struct place at)
 {
 	const unsigned context = percpu_read(in_irq);
 
@@ -449,7 +457,8 @@ static bool check_against(const struct lock_held *held, unsigned n, unsigned cla
 			continue;
 		if (unlikely(h->lock == lock)) {
 			if (!(mode & LOCK_RECURSIVE))
-				report_two(h->context == context ? "lock recursion" : "lock recursion: in an interrupt", h, class, lock, at);
+				report_two(h->context == context ? "lock recursion" : "lock recursion: in an interrupt",
+					   h, class, lock, at);
 			return false;
 		}
 		if (h->context != context || !h->class || !class)
@@ -465,8 +474,10 @@ static bool check_against(const struct lock_held *held, unsigned n, unsigned cla
 static __noinline __cold void tell_full(void)
 {
 	if (!__atomic_exchange_n(&v.told_full, 1, __ATOMIC_RELAXED))
-		tutti_upcalls.lock_note(lock_class_full() ? "lock validator: too many classes of locks; the order of further ones is not checked"
-							  : "lock validator: too many pairs of locks; further ones are not checked");
+		tutti_upcalls.lock_note(
+			lock_class_full()
+				? "lock validator: too many classes of locks; the order of further ones is not checked"
+				: "lock validator: too many pairs of locks; further ones are not checked");
 }
 
 void validator_acquire(unsigned class, const void *lock, unsigned mode, uintptr_t pc, uintptr_t fp)
@@ -520,7 +531,8 @@ static __cold void irqs_on(const struct lock_held *h, const void *lock, struct p
 {
 	char buf[WORDS];
 
-	if (!report_begin("lock and interrupts: interrupts were turned on with %s held, which they take", words(h->class, buf)))
+	if (!report_begin("lock and interrupts: interrupts were turned on with %s held, which they take",
+			  words(h->class, buf)))
 		return;
 	here(part("  now, by CPU %u: unlocking 0x%lx:", cpu_id(), (unsigned long)lock), at);
 	where_marked(h->class, IN_IRQ);
@@ -541,7 +553,8 @@ void validator_release(const void *lock, uintptr_t pc, uintptr_t fp)
 
 		h = find(c->held, c->count, lock);
 		if (likely(h)) {
-			if (unlikely(h->class && !h->context && !percpu_read(in_irq) && !arch_irqs_disabled() && is_marked(h->class, IN_IRQ)))
+			if (unlikely(h->class && !h->context && !percpu_read(in_irq) && !arch_irqs_disabled() &&
+				     is_marked(h->class, IN_IRQ)))
 				irqs_on(h, lock, at);
 			pop(c->held, &c->count, h);
 			return;
@@ -572,14 +585,14 @@ bool validator_is_held(const void *lock)
 static __noinline __cold void sleeping(struct place at)
 {
 	const struct cpu_locks *c = this_cpu();
-	const char *why = percpu_read(in_irq)		      ? "in an interrupt"
-			  : c->rcu && percpu_read(preempt_count) ? "in an RCU read section"
+	const char *why = percpu_read(in_irq)			   ? "in an interrupt"
+			  : c->rcu && percpu_read(preempt_count)   ? "in an RCU read section"
 			  : c->count && percpu_read(preempt_count) ? "with a spin lock held"
-			  : percpu_read(preempt_count)		      ? "with preemption off"
-							      : "with interrupts off";
+			  : percpu_read(preempt_count)		   ? "with preemption off"
+								   : "with interrupts off";
 
-	if (!report_begin("sleeping %s, on CPU %u (preemption count %u, interrupts %s)", why, cpu_id(), percpu_read(preempt_count),
-			  arch_irqs_disabled() ? "off" : "on"))
+	if (!report_begin("sleeping %s, on CPU %u (preemption count %u, interrupts %s)", why, cpu_id(),
+			  percpu_read(preempt_count), arch_irqs_disabled() ? "off" : "on"))
 		return;
 	here(part("  now:"), at);
 	if (c->rcu && percpu_read(preempt_count))
@@ -640,7 +653,8 @@ void validator_exit(const char *who, uintptr_t pc, uintptr_t fp)
 		h = &this_cpu()->held[this_cpu()->count - 1];
 	else if (t && t->count)
 		h = &t->held[t->count - 1];
-	if (!h || !report_begin("%s ends with a lock held: %s 0x%lx, on CPU %u", who, words(h->class, buf), (unsigned long)h->lock, cpu_id()))
+	if (!h || !report_begin("%s ends with a lock held: %s 0x%lx, on CPU %u", who, words(h->class, buf),
+				(unsigned long)h->lock, cpu_id()))
 		return;
 	all_held();
 	here(part("  now:"), at);

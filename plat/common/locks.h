@@ -15,7 +15,9 @@ void locks_note(const char *line);
 void locks_stat(const char *line);
 uint64_t locks_cycles_to_ns(uint64_t cycles);
 
-#define LOCK_UPCALLS .lock_report = locks_report, .lock_note = locks_note, .lock_stat = locks_stat, .cycles_to_ns = locks_cycles_to_ns,
+#define LOCK_UPCALLS                                                                   \
+	.lock_report = locks_report, .lock_note = locks_note, .lock_stat = locks_stat, \
+	.cycles_to_ns = locks_cycles_to_ns,
 
 #else
 #define LOCK_UPCALLS

@@ -20,11 +20,13 @@
 #define BUILD_ID_SKIP  16 /* note header and "GNU" */
 #define BUILD_ID_BYTES 8  /* enough to tell builds apart */
 
+LOCK_CLASS(control_class, "control channel", 120, LOCK_IRQ | LOCK_LEAF, "whole lines on the control channel");
+
 static struct {
 	struct uk_spinlock lock;
 	bool verbose;	 /* [I] after the command line has been seen */
 	bool taken_over; /* [a] */
-} control;
+} control = { .lock = SPINLOCK_INIT(&control_class) };
 
 static void emit(const char *line, size_t len)
 {

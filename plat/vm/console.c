@@ -51,6 +51,9 @@ struct port {
 	uint8_t ier;  /* [lock] */
 };
 
+LOCK_CLASS(console_device_class, "console device", 110, LOCK_IRQ | LOCK_LEAF,
+	   "registers of the serial ports, the receive ring");
+
 static struct {
 	struct port port[2]; /* by enum plat_stream */
 	struct uk_spinlock lock;
@@ -60,7 +63,7 @@ static struct {
 	uint8_t packet;	     /* bytes of the current packet still to come */
 	uint32_t head, tail; /* free running; head - tail bytes are waiting */
 	uint8_t ring[RING];
-} con = { .port = { { .base = 0x3f8 }, { .base = 0x2f8 } } };
+} con = { .lock = SPINLOCK_INIT(&console_device_class), .port = { { .base = 0x3f8 }, { .base = 0x2f8 } } };
 
 static uint8_t lsr(const struct port *p)
 {

@@ -27,13 +27,15 @@
 #define CHUNK_SIZE  (__PAGE_SIZE << CHUNK_ORDER)
 #define GROW_ORDER  4 /* in chunks: 1 MiB */
 
+LOCK_CLASS(buddy_space_class, "buddy space", 20, 0, "growth of the buddy heap");
+
 static struct {
 	struct uk_alloc a;
 	struct buddy b;
 	struct buddy_range pages; /* [b.lock] */
 	struct uk_spinlock space_lock;
 	struct buddy_set space; /* [space_lock] */
-} heap;
+} heap = { .space_lock = SPINLOCK_INIT(&buddy_space_class) };
 
 _Static_assert(offsetof(__typeof__(heap), b) == offsetof(struct uk_alloc, priv), "buddy_of()");
 
