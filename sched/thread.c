@@ -39,7 +39,6 @@ LOCK_CLASS(affinity_class, "thread affinity", 60, 0, "the set of CPUs that a thr
 
 static struct slab_cache thread_cache = SLAB_CACHE("thread", struct uk_thread);
 
-LOCK_CLASS(affinity_class, "affinity", 60, 0, "the CPU set of one thread");
 LOCK_CLASS(threads_class, "thread list", 70, LOCK_IRQ, "all threads, table of thread numbers");
 
 static struct {

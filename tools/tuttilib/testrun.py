@@ -218,7 +218,7 @@ def host_body(path, stem, found, kind):
         run = [binary] + words_of(one(found, "args"))
         if kind == "thread" and shutil.which("setarch"):
             run = ["setarch", os.uname().machine, "-R"] + run       # TSan's shadow needs the addresses where it expects them
-        environ = dict(os.environ, TUTTI_MINUTES=runner.minutes, UBSAN_OPTIONS="print_stacktrace=1",
+        environ = dict(os.environ, TUTTI_MINUTES=runner.minutes or "1", UBSAN_OPTIONS="print_stacktrace=1",
                        TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1")
         status, output = runner.process(run, test.timeout, environ)
         if status == SKIP:
