@@ -54,7 +54,8 @@ struct file {
 	uint32_t text_len; /* [I] */
 };
 
-LOCK_CLASS(position_class, "file position", 10, LOCK_SLEEPS, "the position of one open file, for reads and writes that move it");
+LOCK_CLASS(position_class, "file position", 10, LOCK_SLEEPS,
+	   "the position of one open file, for reads and writes that move it");
 
 static struct slab_cache file_cache = SLAB_CACHE("open file", struct file);
 

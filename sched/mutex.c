@@ -10,9 +10,9 @@
  * No lost wake-up. A waiter links itself and sets MUTEX_WAITERS in one section of `lock`, then looks at the owner, and before it
  * lets go of `lock` to sleep it is marked `asleep` and BLOCKING. An unlock that succeeds by the inline compare-and-swap found no
  * MUTEX_WAITERS, so it comes before the bit in the order of `word`, and the waiter's look finds a free mutex or a later owner. Any
- * other unlock takes `lock`, so nobody unlocks between a waiter's look and its sleep; it frees or hands over, and wakes the first if that is asleep. So: whenever the mutex is free
- * and somebody waits, the first in the queue is awake on its way to take it. Whoever leaves the queue by a time-out while it is free passes that duty on to
- * the new first, under `lock`. Entries are on the waiters' stacks: taken off under `lock` by the waiter itself, or by the unlock that hands over,
+ * other unlock takes `lock`, so nobody unlocks between a waiter's look and its sleep; it frees or hands over, and wakes the first if that is asleep. So: whenever the mutex is
+ * free and somebody waits, the first in the queue is awake on its way to take it; the first leaves by a time-out only if it finds an
+ * owner, whose unlock is the next one's chance. Entries are on the waiters' stacks: taken off under `lock` by the waiter itself, or by the unlock that hands over,
  * whose section the new owner waits for; so entry and thread are there while `lock` is held.
  *
  * Fairness. Handing a free mutex to a thread that has yet to run costs a switch for each section, so newcomers may take it first, and an
@@ -40,15 +40,15 @@
 
 #define SPIN_LOOKS  (config_replay ? 3u : 2000u)
 #define GRACE_LOOKS (config_replay ? 1u : 64u)
-#define PASS_LIMIT  32u
+#define PASS_LIMIT  16u
 
 LOCK_CLASS(tutti_mutex_queue_class, "mutex queue", 62, 0, "the waiters of one mutex");
 
 static struct uk_mutex_metrics metrics; /* [a] each number for itself */
 
-#define count(field, n)                                                         \
-	do {                                                                    \
-		if (config_mutex_metrics)                                             \
+#define count(field, n)                                                            \
+	do {                                                                       \
+		if (config_mutex_metrics)                                          \
 			__atomic_fetch_add(&metrics.field, (n), __ATOMIC_RELAXED); \
 	} while (0)
 
@@ -134,13 +134,6 @@ REQUIRES(m->lock) static void wake_locked(struct mutex_waiter *e)
 	}
 }
 
-/* The mutex is free and somebody waits: see to it that the first one knows. */
-REQUIRES(m->lock) static void wake_first_if_free_locked(struct uk_mutex *m)
-{
-	if (!list_empty(&m->waiters) && !owner_of(__atomic_load_n(&m->word, __ATOMIC_RELAXED)))
-		wake_locked(first_of(m));
-}
-
 /* First in the queue: spin with `lock` given up while the owner runs. False: it is time to sleep. */
 LOCKS_UNCHECKED static bool spin_queued(struct uk_mutex *m, unsigned *looks)
 {
@@ -184,8 +177,8 @@ LOCKS_UNCHECKED static int wait_locked(struct uk_mutex *m, struct mutex_waiter *
 			continue;
 		}
 		if (deadline != UINT64_MAX && plat_monotonic_ns() >= deadline) {
+			/* Somebody has it, or the first of the queue is on its way: nobody is to be woken. */
 			dequeue_locked(m, e);
-			wake_first_if_free_locked(m);
 			return -ETIMEDOUT;
 		}
 		if (first && spin_queued(m, &looks))
@@ -273,7 +266,9 @@ LOCKS_UNCHECKED void mutex_requeue(struct uk_mutex *m, struct mutex_waiter *e)
 	enqueue_locked(m, e);
 	/* release: pairs with the acquire in condition.c; before the wake-up, which is a full barrier */
 	__atomic_store_n(&e->on_mutex, 1, __ATOMIC_SEQ_CST);
-	wake_first_if_free_locked(m);
+	/* Nobody will unlock it: the first in the queue is on its way, or has just come. */
+	if (!owner_of(__atomic_load_n(&m->word, __ATOMIC_RELAXED)))
+		wake_locked(first_of(m));
 	uk_spin_unlock(&m->lock);
 }
 

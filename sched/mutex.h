@@ -12,7 +12,7 @@ struct mutex_waiter {
 	struct uk_thread *thread; /* [I] */
 	uint32_t asleep;	  /* [mutex's lock] sleeps or is about to, and nobody has woken it yet */
 	uint32_t passed;	  /* [mutex's lock] unlocks that passed it over since it was first */
-	uint32_t on_mutex;	  /* [a] condition.c: it is in the mutex's queue, and stays there until it is the owner */
+	uint32_t on_mutex; /* [a] condition.c: it is in the mutex's queue, and stays there until it is the owner */
 };
 
 /* What a thread that holds nothing of `m` does to get it. 0, or -ETIMEDOUT at the deadline (ns, UINT64_MAX: none). Kernel stack. */

@@ -32,8 +32,8 @@
 
 LOCK_CLASS_EXTERN(waitq_class);
 
-#define WAITQ_INIT(name)                                                                \
-	{                                                                               \
+#define WAITQ_INIT(name)                                                                  \
+	{                                                                                 \
 		.lock = SPINLOCK_INIT(&waitq_class), .waiters = LIST_INIT((name).waiters) \
 	}
 

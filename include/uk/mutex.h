@@ -52,10 +52,10 @@ struct uk_mutex_metrics {
 	}
 /* With a class of its own (sync/lock_hooks.h), for tutti's mutexes. */
 LOCK_CLASS_EXTERN(tutti_mutex_queue_class);
-#define MUTEX_INIT(name, cls)                                                                       \
-	{                                                                                           \
+#define MUTEX_INIT(name, cls)                                                                          \
+	{                                                                                              \
 		.lock = SPINLOCK_INIT(&tutti_mutex_queue_class), .waiters = LIST_INIT((name).waiters), \
-		.map = LOCK_MAP_INIT((cls)),                                                        \
+		.map = LOCK_MAP_INIT((cls)),                                                           \
 	}
 #define mutex_init_class(m, cls)                     \
 	do {                                         \
@@ -199,8 +199,8 @@ LOCKS_UNCHECKED static inline void uk_mutex_unlock(struct uk_mutex *m)
 	uintptr_t mine = (uintptr_t)current_thread();
 
 	/* release: pairs with the acquire of the next owner */
-	if (!MUTEX_INLINE || unlikely(!__atomic_compare_exchange_n(&m->word, &mine, 0, false, __ATOMIC_RELEASE,
-								   __ATOMIC_RELAXED)))
+	if (!MUTEX_INLINE ||
+	    unlikely(!__atomic_compare_exchange_n(&m->word, &mine, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
 		tutti_mutex_unlock_slow_(m);
 }
 

@@ -36,16 +36,16 @@ struct LOCKABLE("rwlock") uk_rwlock {
 	struct lock_map map;
 };
 
-#define UK_RWLOCK_INITIALIZER(name, flags)                                    \
-	{                                                                     \
+#define UK_RWLOCK_INITIALIZER(name, flags)                                     \
+	{                                                                      \
 		.config_flags = (flags), .waiters = LIST_INIT((name).waiters), \
 	}
 /* With a class of its own (sync/lock_hooks.h), for tutti's locks. */
 LOCK_CLASS_EXTERN(tutti_rwlock_queue_class);
-#define RWLOCK_INIT(name, cls)                                                                       \
-	{                                                                                            \
+#define RWLOCK_INIT(name, cls)                                                                          \
+	{                                                                                               \
 		.lock = SPINLOCK_INIT(&tutti_rwlock_queue_class), .waiters = LIST_INIT((name).waiters), \
-		.map = LOCK_MAP_INIT((cls)),                                                         \
+		.map = LOCK_MAP_INIT((cls)),                                                            \
 	}
 #define rwlock_init_class(l, cls)                     \
 	do {                                          \

@@ -19,8 +19,8 @@ struct uk_semaphore {
 	struct list waiters;	 /* [lock] struct waiter, oldest first */
 };
 
-#define UK_SEMAPHORE_INITIALIZER(name, n)                             \
-	{                                                             \
+#define UK_SEMAPHORE_INITIALIZER(name, n)                           \
+	{                                                           \
 		.count = (n), .waiters = LIST_INIT((name).waiters), \
 	}
 

@@ -96,31 +96,31 @@ void uk_waitq_remove(struct uk_waitq *wq, struct uk_waitq_entry *entry);
 #define uk_waitq_remove_waiter(wq, w) tutti_waitq_finish_((wq), (w))
 
 /* `unlock` and `relock` are statements around the sleep. */
-#define tutti_waitq_wait_(wq, condition, deadline, unlock, relock)             \
-	({                                                                     \
-		struct uk_waitq *const wq_q_ = (wq);                           \
-		const __nsec wq_at_ = (__nsec)(deadline);                      \
-		int wq_late_ = 0;                                              \
-                                                                               \
-		if (!(condition)) {                                            \
-			struct uk_waitq_entry wq_w_;                           \
-                                                                               \
-			uk_waitq_entry_init(&wq_w_, current_thread());         \
-			for (;;) {                                             \
-				tutti_waitq_prepare_(wq_q_, &wq_w_);           \
-				if (condition) {                               \
-					wq_late_ = 0;                          \
-					break;                                 \
-				}                                              \
-				if (wq_late_)                                  \
-					break;                                 \
-				unlock;                                        \
-				wq_late_ = tutti_waitq_block_(wq_at_);         \
-				relock;                                        \
-			}                                                      \
-			tutti_waitq_finish_(wq_q_, &wq_w_);                    \
-		}                                                              \
-		wq_late_;                                                      \
+#define tutti_waitq_wait_(wq, condition, deadline, unlock, relock)     \
+	({                                                             \
+		struct uk_waitq *const wq_q_ = (wq);                   \
+		const __nsec wq_at_ = (__nsec)(deadline);              \
+		int wq_late_ = 0;                                      \
+                                                                       \
+		if (!(condition)) {                                    \
+			struct uk_waitq_entry wq_w_;                   \
+                                                                       \
+			uk_waitq_entry_init(&wq_w_, current_thread()); \
+			for (;;) {                                     \
+				tutti_waitq_prepare_(wq_q_, &wq_w_);   \
+				if (condition) {                       \
+					wq_late_ = 0;                  \
+					break;                         \
+				}                                      \
+				if (wq_late_)                          \
+					break;                         \
+				unlock;                                \
+				wq_late_ = tutti_waitq_block_(wq_at_); \
+				relock;                                \
+			}                                              \
+			tutti_waitq_finish_(wq_q_, &wq_w_);            \
+		}                                                      \
+		wq_late_;                                              \
 	})
 
 /**
@@ -159,17 +159,17 @@ void uk_waitq_remove(struct uk_waitq *wq, struct uk_waitq_entry *entry);
  * Errors: none
  * Source: Unikraft 0.17 uk/wait.h
  */
-#define uk_waitq_wait_locked(wq, lock_fn, unlock_fn, lock)             \
-	do {                                                           \
-		struct uk_waitq *const wq_q_ = (wq);                   \
-		struct uk_waitq_entry wq_w_;                           \
-                                                                       \
-		uk_waitq_entry_init(&wq_w_, current_thread());         \
-		tutti_waitq_prepare_(wq_q_, &wq_w_);                   \
-		unlock_fn(lock);                                       \
-		tutti_waitq_block_(0);                                 \
-		lock_fn(lock);                                         \
-		uk_waitq_remove(wq_q_, &wq_w_);                        \
+#define uk_waitq_wait_locked(wq, lock_fn, unlock_fn, lock)     \
+	do {                                                   \
+		struct uk_waitq *const wq_q_ = (wq);           \
+		struct uk_waitq_entry wq_w_;                   \
+                                                               \
+		uk_waitq_entry_init(&wq_w_, current_thread()); \
+		tutti_waitq_prepare_(wq_q_, &wq_w_);           \
+		unlock_fn(lock);                               \
+		tutti_waitq_block_(0);                         \
+		lock_fn(lock);                                 \
+		uk_waitq_remove(wq_q_, &wq_w_);                \
 	} while (0)
 
 /**

@@ -37,9 +37,5 @@ struct uk_waitq_entry {
 #define DEFINE_WAIT_QUEUE(name)	       struct uk_waitq name = UK_WAIT_QUEUE_INITIALIZER(name)
 
 /* An entry of the calling thread, in thread context. */
-#define DEFINE_WAIT(name)                                                                        \
-	struct uk_waitq_entry name = {                                                           \
-		{                                                                                \
-			.node = LIST_INIT((name).e.node), .thread = current_thread() \
-		}                                                                                \
-	}
+#define DEFINE_WAIT(name) \
+	struct uk_waitq_entry name = { { .node = LIST_INIT((name).e.node), .thread = current_thread() } }

@@ -93,7 +93,8 @@ int main(void)
 {
 	static pthread_t threads[THREADS];
 	pthread_attr_t attr;
-	unsigned char *area = mmap(NULL, THREADS * 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *area = mmap(NULL, THREADS * 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				   0);
 
 	CHECK(area != MAP_FAILED);
 	CHECK(PTHREAD_STACK_MIN <= STACK);

@@ -136,7 +136,8 @@ static void deadlines(void)
 	/* a condition that becomes true by the deadline counts */
 	CHECK_EQ(uk_waitq_wait_event_deadline(&here, now() >= start + 4000000, start + 4000000), 0);
 	uk_spin_lock(&spin);
-	CHECK_EQ(uk_waitq_wait_event_deadline_locked(&here, told, now() + 100000, uk_spin_lock, uk_spin_unlock, &spin), 1);
+	CHECK_EQ(uk_waitq_wait_event_deadline_locked(&here, told, now() + 100000, uk_spin_lock, uk_spin_unlock, &spin),
+		 1);
 	uk_spin_unlock(&spin);
 	CHECK(uk_waitq_empty(&here));
 }

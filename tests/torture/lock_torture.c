@@ -4,9 +4,8 @@
  * The sleeping locks under load, one kind after the other, for as long as TUTTI_MINUTES says (tests/guest/lock_torture.c is the short form).
  *
  * Checked: exclusion, by plain variables that belong together; no lost wake-up, by waits without a deadline, which then last for ever;
- * time-outs, which neither hold a lock nor make others miss their turn; units, items and completions, which arrive once each; and
- * fairness of the mutex: of THREADS threads that want it all the time, each gets between half and twice its share. Fairness is judged
- * under replay and where the machine has no more CPUs than the computers that tests run on have cores, at least: 2.
+ * time-outs, which neither hold a lock nor make others miss their turn; units, items and completions, which arrive once each.
+ * (Fairness of the mutex: tests/guest/mutex_fairness.c.)
  */
 #ifndef TORTURE_SHORT
 #define TORTURE_LONG
@@ -19,7 +18,7 @@
 #include <uk/rwlock.h>
 #include <uk/semaphore.h>
 
-enum { THREADS = 6, MUTEXES = 2, UNITS = 3, SLOTS = 3, PHASES = 6 };
+enum { THREADS = 6, MUTEXES = 2, UNITS = 3, SLOTS = 3, PHASES = 5 };
 
 static int64_t soon(uint64_t *rnd)
 {
@@ -162,7 +161,7 @@ static void *semaphore_user(void *arg)
 
 static struct tutti_condition not_full, not_empty;
 static unsigned long slots[SLOTS], filled, put_in, taken_out, sum_in, sum_out; /* [mutex[0].lock] */
-static bool no_more;							      /* [mutex[0].lock] */
+static bool no_more;							       /* [mutex[0].lock] */
 
 static void wait_some(struct tutti_condition *c, uint64_t *rnd)
 {
@@ -261,41 +260,6 @@ static void *completion_user(void *arg)
 	return NULL;
 }
 
-/* ---- fairness ---- */
-
-static unsigned long fair_total = 100000;
-
-static struct {
-	struct uk_mutex lock;
-	unsigned long ready, total;  /* [lock] */
-	unsigned long got[THREADS]; /* [lock] */
-} fair;
-
-/* All the time in the queue or inside, but for what it takes to come back. */
-static void *fair_user(void *arg)
-{
-	uint64_t rnd = torture_stream((unsigned)(uintptr_t)arg);
-	bool over, counted = false;
-
-	do {
-		uk_mutex_lock(&fair.lock);
-		if (!counted) {
-			fair.ready++;
-			counted = true;
-		}
-		/* from when all are here to the end of the count */
-		if (fair.ready == THREADS && fair.total < fair_total) {
-			fair.total++;
-			fair.got[(uintptr_t)arg]++;
-		}
-		over = fair.total == fair_total;
-		if (torture_below(&rnd, 32) == 0)
-			sched_yield();
-		uk_mutex_unlock(&fair.lock);
-	} while (!over);
-	return NULL;
-}
-
 /* ---- */
 
 static void run(void *(*fn)(void *))
@@ -309,39 +273,12 @@ static void run(void *(*fn)(void *))
 		check_join(t[i]);
 }
 
-static void fairness(void)
-{
-	unsigned long share;
-	unsigned long least, most = 0;
-	bool judged = check_cpus() <= 2;
-
-#ifdef CHECK_REPLAY
-	judged = true;
-	fair_total /= 10;
-#endif
-	if (!judged)
-		fair_total /= 50;
-	share = fair_total / THREADS;
-	least = fair_total;
-	fair.ready = fair.total = 0;
-	memset(fair.got, 0, sizeof(fair.got));
-	run(fair_user);
-	for (int i = 0; i < THREADS; i++) {
-		least = fair.got[i] < least ? fair.got[i] : least;
-		most = fair.got[i] > most ? fair.got[i] : most;
-	}
-	printf("mutex: of %lu acquisitions by %d threads %lu to %lu each\n", fair_total, THREADS, least, most);
-	if (judged && (least < share / 2 || most > share * 2))
-		torture_fail("unfair: %lu to %lu, share %lu", least, most, share);
-}
-
 int main(int argc, char **argv)
 {
 	/* more CPUs than this computer may have cores: each hand-over waits for the host */
 	torture_begin(argc, argv, check_cpus() > 2 ? 6000 : 30000);
 	uk_mutex_init(&mutex[0].lock);
 	uk_mutex_init_config(&mutex[1].lock, UK_MUTEX_CONFIG_RECURSE);
-	uk_mutex_init(&fair.lock);
 	uk_rwlock_init(&rwlock);
 	uk_semaphore_init(&semaphore, UNITS);
 	tutti_condition_init(&not_full);
@@ -357,6 +294,5 @@ int main(int argc, char **argv)
 	torture_phase(PHASES);
 	condition_phase();
 	run(completion_user);
-	fairness();
 	return torture_end();
 }
