@@ -75,6 +75,24 @@ int main(void)
 	CHECK_EQ(alarm(0), 1);
 	CHECK_EQ(alarm(0), 0);
 
+	/* a signal that waits says nothing of a setting that came after it */
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGALRM);
+	CHECK_OK(pthread_sigmask(SIG_BLOCK, &mask, NULL));
+	count = 0;
+	set(100, 100);
+	CHECK_EQ(nanosleep(&nap, NULL), 0);
+	it = (struct itimerval){ .it_value = { 100, 0 }, .it_interval = { 100, 0 } };
+	CHECK_EQ(setitimer(ITIMER_REAL, &it, NULL), 0);
+	CHECK_EQ(sigwaitinfo(&mask, NULL), SIGALRM);
+	CHECK_EQ(getitimer(ITIMER_REAL, &old), 0);
+	CHECK(old.it_value.tv_sec >= 90 && old.it_value.tv_sec <= 100);
+	set(1000, 0);
+	CHECK_EQ(sigwaitinfo(&mask, NULL), SIGALRM);
+	CHECK_EQ(alarm(0), 0);
+	CHECK_EQ(sigpending(&mask), 0);
+	CHECK_EQ(sigismember(&mask, SIGALRM), 0);
+
 	/* blocked: one signal, whatever passes; it stays when the timer is stopped, and is the last */
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGALRM);

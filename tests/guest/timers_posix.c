@@ -359,6 +359,54 @@ static void thread_targets(void)
 	}
 }
 
+static atomic_int reusing;
+
+static void *take_good(void *arg)
+{
+	struct timespec ts = { 0, MS / 10 };
+	siginfo_t si;
+
+	while (atomic_load(&reusing))
+		if (sigtimedwait(&wanted, &si, &ts) > 0)
+			CHECK_EQ(si.si_value.sival_int, 1);
+	return arg;
+}
+
+/* A signal of a deleted timer that another thread is just taking does not speak of a new timer with the same number. */
+static void reused(void)
+{
+	enum { N = 64 };
+	timer_t ids[N], id;
+	uint64_t rng = 9;
+	pthread_t thread;
+	int n = 0, i;
+
+	/* until no number is left that was used before: then the one deleted is the next */
+	do
+		ids[n++] = create(CLOCK_MONOTONIC, SIGEV_NONE, 0, 0);
+	while (n < N && ((intptr_t)ids[n - 1] & 15) != 15);
+	id = ids[--n];
+	atomic_store(&reusing, 1);
+	thread = check_spawn(take_good, NULL);
+	for (i = 0; i < 150; i++) {
+		int64_t spin = check_clock(CLOCK_MONOTONIC) + (int64_t)(check_random(&rng) % 30000);
+
+		CHECK_EQ(timer_delete(id), 0);
+		id = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGRTMIN + 3, 1);
+		set(id, 0, 10000, 0);
+		while (check_clock(CLOCK_MONOTONIC) < spin)
+			sched_yield();
+		CHECK_EQ(timer_delete(id), 0);
+		id = create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGRTMIN + 3, 2);
+		set(id, 0, 1000 * 1000 * MS, 0);
+	}
+	atomic_store(&reusing, 0);
+	check_join(thread);
+	CHECK_EQ(timer_delete(id), 0);
+	while (n > 0)
+		CHECK_EQ(timer_delete(ids[--n]), 0);
+}
+
 static void errors(void)
 {
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = 65 };
@@ -413,5 +461,6 @@ int main(void)
 	handlers();
 	notify_threads();
 	thread_targets();
+	reused();
 	return 0;
 }
