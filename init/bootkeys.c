@@ -69,12 +69,8 @@ int bootkeys_parse(const char *cmdline, const char *const *allocs, struct bootke
 	const struct {
 		const char *name;
 		const char *const *values;
-	} known[] = { { "tutti.alloc", allocs },
-		      { "tutti.sched", scheds },
-		      { "tutti.stdin", stdins },
-		      { "tutti.verbose", switches },
-		      { "tutti.cpu", cpus },
-		      { "tutti.watchdog", number } };
+	} known[] = { { "tutti.alloc", allocs },     { "tutti.sched", scheds }, { "tutti.stdin", stdins },
+		      { "tutti.verbose", switches }, { "tutti.cpu", cpus },	{ "tutti.watchdog", number } };
 	const char *p = cmdline;
 	char list[LINE];
 

@@ -72,9 +72,10 @@ static void look_at_self(void)
 	if (!percpu_read(need_resched))
 		percpu_write(need_resched, RESCHED_WATCHDOG);
 	if (tense >= watch.ticks)
-		plat_crash(percpu_read(irq_frame),
-			   "watchdog: CPU %u is stuck: preemption has been off for %u s, in thread %d (interrupts are on)",
-			   cpu_id(), watch.seconds, current_thread()->tid);
+		plat_crash(
+			percpu_read(irq_frame),
+			"watchdog: CPU %u is stuck: preemption has been off for %u s, in thread %d (interrupts are on)",
+			cpu_id(), watch.seconds, current_thread()->tid);
 }
 
 /* The next CPU that runs threads, or this one. */

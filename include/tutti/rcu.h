@@ -22,7 +22,7 @@
 
 /* Part of an object that is to be freed by tutti_rcu_call(). */
 struct tutti_rcu_head {
-	struct tutti_rcu_head *next;		  /* [RCU's, between call and callback] */
+	struct tutti_rcu_head *next;		 /* [RCU's, between call and callback] */
 	void (*fn)(struct tutti_rcu_head *head); /* likewise */
 };
 
@@ -68,7 +68,8 @@ bool tutti_rcu_read_held(void);
  * Ownership: the object is good until the read section ends
  * Errors: none
  */
-#define tutti_rcu_dereference(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE) /* pairs with the release in tutti_rcu_assign_pointer() */
+#define tutti_rcu_dereference(p) \
+	__atomic_load_n(&(p), __ATOMIC_ACQUIRE) /* pairs with the release in tutti_rcu_assign_pointer() */
 
 /**
  * Publish: set the pointer `p`, an lvalue, to `v`. All that was written to *v before is seen by readers that see `v`.
