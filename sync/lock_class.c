@@ -84,7 +84,11 @@ unsigned lock_class_id(struct lock_class *c)
 {
 	unsigned id = __atomic_load_n(&c->id, __ATOMIC_ACQUIRE);
 
-	return likely(id) || lock_class_count() == LOCK_CLASSES - 1 ? id : give_id(c);
+	if (likely(id))
+		return id;
+	if (lock_class_full() && lock_class_count() == LOCK_CLASSES - 1)
+		return 0;
+	return give_id(c);
 }
 
 unsigned lock_class_count(void)

@@ -489,12 +489,12 @@ void validator_acquire(unsigned class, const void *lock, unsigned mode, uintptr_
 		return;
 	if (mode & LOCK_SLEEPING)
 		validator_may_sleep(pc, fp);
-	if (class)
-		mark(class, lock, mode, at);
 	if (may_hold_spins() && !check_against(this_cpu()->held, this_cpu()->count, class, lock, mode, at))
 		return;
-	if (t && t->count && !percpu_read(in_irq))
-		check_against(t->held, t->count, class, lock, mode, at);
+	if (t && t->count && !percpu_read(in_irq) && !check_against(t->held, t->count, class, lock, mode, at))
+		return;
+	if (class)
+		mark(class, lock, mode, at);
 	if (unlikely((lock_class_full() || __atomic_load_n(&v.edges_full, __ATOMIC_RELAXED)) &&
 		     !__atomic_load_n(&v.told_full, __ATOMIC_RELAXED)) &&
 	    !percpu_read(in_irq) && !this_cpu()->count)

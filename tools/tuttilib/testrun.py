@@ -68,6 +68,7 @@ TEST_OPTIONS = [
     Option("--first-seed", "value", "S", "and begin with this one (0)", "0"),
     Option("--machine", "value", "NAME", "only microvm or only q35"),
     Option("--alloc", "value", "NAME", "run the guest tests that leave the allocator open on this one"),
+    Option("--config", "value", "NAME", "run the guest tests that leave the configuration open with this one (default)"),
     Option("--jobs", "value", "N", "tests of one CPU at a time (2)", "2"),
     Option("--minutes", "value", "N", "torture by time: so long for each number of CPUs, all programs together"),
     Option("--seed", "value", "S", "torture programs' random numbers (20240601)"),
@@ -427,7 +428,8 @@ class Guest:
         """Run it once; returns the result, what it is started from, and the kernel's lines."""
         found = self.found
         check = "replay" if schedule is not None else self.check
-        image = runner.guest_image(self.path, self.folder, found, one(found, "config", "default"), machine.plat, check, fixed,
+        image = runner.guest_image(self.path, self.folder, found, one(found, "config", self.opts.config or "default"), machine.plat,
+                                   check, fixed,
                                    None if fixed else self.plant)
         args = [os.fsencode(arg) for value in found.get("args", []) for arg in shlex.split(value)]
         if self.torture:
@@ -922,7 +924,7 @@ class Runner:
 
 def collect(opts):
     programs = list(guest_tests("guest", opts)) + list(guest_tests("planted", opts))
-    tests = programs if opts.plat or opts.seeds else list(host_tests()) + list(model_tests()) + programs + list(integration_tests())
+    tests = programs if opts.plat or opts.seeds or opts.config else list(host_tests()) + list(model_tests()) + programs + list(integration_tests())
     long_form = any(name.startswith("torture") for name in opts.names)
     tests += list(guest_tests("torture", opts, short_only=not long_form))
     return tests
@@ -948,6 +950,8 @@ def check(words):
         options.choice(opts.machine, "--machine", ("microvm", "q35"))
     if opts.alloc:
         options.choice(opts.alloc, "--alloc", images.ALLOCATORS)
+    if opts.config:
+        options.choice(opts.config, "--config", images.configs())
     opts.jobs = options.count_list(opts.jobs, "--jobs", 64)[0]
     if opts.minutes is not None and not (re.fullmatch(r"\d+(\.\d+)?", opts.minutes) and float(opts.minutes) > 0):
         raise Failure("--minutes %s: a number above 0 is wanted" % opts.minutes)

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test: config=debug plat=host cpus=1,2 timeout=60
+//       expect-report='sleeping in an RCU read section(.*\n)+.* reader\+(.*\n)+.*the read section began:\n.* reader\+'
+/*
+ * Planted here: an RCU read section sleeps. Whoever waits for readers waits for the sleep, and what the section found may be
+ * freed under it where readers are not counted. The section is written out as its two halves: preemption off, the validator
+ * told.
+ */
+#include <unistd.h>
+#include <uk/spinlock.h>
+
+#include "../guest/check.h"
+
+static __attribute__((noinline)) void reader(void)
+{
+	preempt_disable();
+	lock_hook_rcu_lock();
+#ifndef FIXED
+	usleep(1000);
+#endif
+	lock_hook_rcu_unlock();
+	preempt_enable();
+	usleep(1000);
+}
+
+int main(void)
+{
+	reader();
+	return 0;
+}
