@@ -182,18 +182,23 @@ void lock_class_from_site(struct lock_map *m, const void *lock, uintptr_t pc)
 	set(m, in_image(lock) ? NULL : make(BY_INIT, pc, 0));
 }
 
-const char *lock_class_words(unsigned id, char *buf, size_t size)
+const char *lock_class_words(unsigned id, const void *lock, char *buf, size_t size)
 {
 	static const char *const words[] = { "lock at", "lock initialised at", "lock first taken at" };
 	const struct lock_class *c = lock_class_by_id(id);
-	const struct made *e = container_of(c, struct made, class);
+	bool named = c && c->name, only = false;
+	size_t n;
 
-	if (!c)
-		fmt_snprintf(buf, size, "lock without a class");
-	else if (c->name)
-		fmt_snprintf(buf, size, "%s", c->name);
-	else
-		fmt_snprintf(buf, size, "%s 0x%lx", words[e->kind], (unsigned long)e->key);
+	if (!c || named) {
+		n = fmt_snprintf(buf, size, "%s", named ? c->name : "lock without a class");
+	} else {
+		const struct made *made = container_of(c, struct made, class);
+
+		only = made->kind == BY_ADDRESS;
+		n = fmt_snprintf(buf, size, "%s 0x%lx", words[made->kind], (unsigned long)made->key);
+	}
+	if (lock && !only && n < size)
+		fmt_snprintf(buf + n, size - n, " 0x%lx", (unsigned long)lock);
 	return buf;
 }
 

@@ -32,8 +32,8 @@ void lock_class_from_site(struct lock_map *m, const void *lock, uintptr_t pc);
 unsigned lock_class_id(struct lock_class *c);
 unsigned lock_class_count(void);
 struct lock_class *lock_class_by_id(unsigned id);
-/* Words for it: its name, or what is known of one that was made. Returns `buf`. */
-const char *lock_class_words(unsigned id, char *buf, size_t size);
+/* Words for it: its name, or what is known of one that was made; and for that lock of it, unless NULL. Returns `buf`. */
+const char *lock_class_words(unsigned id, const void *lock, char *buf, size_t size);
 /* A table was full. */
 bool lock_class_full(void);
 

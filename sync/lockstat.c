@@ -206,7 +206,7 @@ static __cold void print_class(unsigned id)
 		return;
 	fmt_snprintf(line, sizeof(line), "class %u %u %lu %lu %lu %lu %s", id, lock_class_by_id(id)->rank, sum.acquired,
 		     sum.contended, tutti_upcalls.cycles_to_ns(sum.wait), tutti_upcalls.cycles_to_ns(sum.longest),
-		     lock_class_words(id, name, NAME));
+		     lock_class_words(id, NULL, name, NAME));
 	tutti_upcalls.lock_stat(line);
 }
 

@@ -201,7 +201,12 @@ static __cold void there(uintptr_t *out, const uint32_t *stack, unsigned n)
 
 static __cold const char *words(unsigned class, char *buf)
 {
-	return lock_class_words(class, buf, WORDS);
+	return lock_class_words(class, NULL, buf, WORDS);
+}
+
+static __cold const char *words_of(unsigned class, const void *lock, char *buf)
+{
+	return lock_class_words(class, lock, buf, WORDS);
 }
 
 static __cold void all_of(const struct lock_held *held, unsigned n, const char *whose)
@@ -210,8 +215,9 @@ static __cold void all_of(const struct lock_held *held, unsigned n, const char *
 
 	for (unsigned i = 0; i < n; i++)
 		if (held[i].lock)
-			there(part("  held by this %s: %s 0x%lx%s%s, since:", whose, words(held[i].class, buf),
-				   (unsigned long)held[i].lock, held[i].mode & LOCK_SHARED ? " as reader" : "",
+			there(part("  held by this %s: %s%s%s, since:", whose,
+				   words_of(held[i].class, held[i].lock, buf),
+				   held[i].mode & LOCK_SHARED ? " as reader" : "",
 				   held[i].context ? " (taken in an interrupt)" : ""),
 			      held[i].stack, LOCK_STACK_SHORT);
 }
@@ -291,8 +297,7 @@ static bool mixing_locked(unsigned class, unsigned next, const void *lock, struc
 			words(open, b), words(safe, a))) {
 		return true;
 	}
-	here(part("  now, by CPU %u: taking %s 0x%lx:", cpu_id(), words(next ? next : class, a), (unsigned long)lock),
-	     at);
+	here(part("  now, by CPU %u: taking %s:", cpu_id(), words_of(next ? next : class, lock, a)), at);
 	where_marked(safe, IN_IRQ);
 	all_edges(back, nb, false);
 	all_edges(on, no, true);
@@ -325,7 +330,7 @@ static __noinline void mark_slow(unsigned class, unsigned mark, const void *lock
 	if (mark == IN_IRQ && c->rank && !(c->flags & LOCK_IRQ) &&
 	    report_begin("lock and interrupts: %s is taken in an interrupt, and its class is not LOCK_IRQ",
 			 words(class, buf))) {
-		here(part("  now, by CPU %u: taking %s 0x%lx:", cpu_id(), words(class, buf), (unsigned long)lock), at);
+		here(part("  now, by CPU %u: taking %s:", cpu_id(), words_of(class, lock, buf)), at);
 		all_held();
 		report_end();
 	}
@@ -355,8 +360,8 @@ static __cold void report_two(const char *what, const struct lock_held *h, unsig
 
 	if (!report_begin("%s: taking %s with %s held", what, words(class, a), words(h->class, b)))
 		return;
-	here(part("  now, by CPU %u: taking %s 0x%lx:", cpu_id(), a, (unsigned long)lock), at);
-	there(part("  %s 0x%lx was taken:", b, (unsigned long)h->lock), h->stack, LOCK_STACK_SHORT);
+	here(part("  now, by CPU %u: taking %s:", cpu_id(), words_of(class, lock, a)), at);
+	there(part("  %s was taken:", words_of(h->class, h->lock, b)), h->stack, LOCK_STACK_SHORT);
 	all_held();
 	report_end();
 }
@@ -370,8 +375,8 @@ static __cold void report_cycle(const uint16_t *path, unsigned n, const struct l
 		    "lock order: cycle of %u locks: taking %s with %s held, and before in the other order: possible deadlock",
 		    n, words(class, a), words(h->class, b)))
 		return;
-	here(part("  now, by CPU %u: taking %s 0x%lx:", cpu_id(), a, (unsigned long)lock), at);
-	there(part("  now: with %s 0x%lx held, taken:", b, (unsigned long)h->lock), h->stack, LOCK_STACK_SHORT);
+	here(part("  now, by CPU %u: taking %s:", cpu_id(), words_of(class, lock, a)), at);
+	there(part("  now: with %s held, taken:", words_of(h->class, h->lock, b)), h->stack, LOCK_STACK_SHORT);
 	all_edges(path, n, true);
 	all_held();
 	report_end();
@@ -653,8 +658,8 @@ void validator_exit(const char *who, uintptr_t pc, uintptr_t fp)
 		h = &this_cpu()->held[this_cpu()->count - 1];
 	else if (t && t->count)
 		h = &t->held[t->count - 1];
-	if (!h || !report_begin("%s ends with a lock held: %s 0x%lx, on CPU %u", who, words(h->class, buf),
-				(unsigned long)h->lock, cpu_id()))
+	if (!h ||
+	    !report_begin("%s ends with a lock held: %s, on CPU %u", who, words_of(h->class, h->lock, buf), cpu_id()))
 		return;
 	all_held();
 	here(part("  now:"), at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // host: srcs=check/memory.c,check/heap.c,check/report.c,arch/x86_64/stack.c,lib/fmt.c timeout=120
 // host: cflags=-Itests/host/fake_check -Itests/host/fake -Iarch/soft -fno-builtin
-// host: ldflags=-Xlinker --defsym=__text_start=__executable_start -Xlinker --defsym=__text_end=etext
+// host: ldflags=-Xlinker --defsym=__text_start=__executable_start -Xlinker --defsym=__text_end=etext -Xlinker --defsym=__image_start=__executable_start
 /*
  * Promises of check/memory.c and check/heap.c, with the calls the compiler would make written out: every kind of wrong access is
  * reported with its kind, its place in the block and the stacks of allocation and freeing; what is allowed never is; the heap

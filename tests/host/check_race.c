@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // host: srcs=check/race.c,check/race_atomic.c,check/report.c,arch/x86_64/stack.c,lib/fmt.c timeout=300
 // host: cflags=-Itests/host/fake_check -Itests/host/fake -Iarch/soft -mcx16 -O2
-// host: ldflags=-Xlinker --defsym=__text_start=__executable_start -Xlinker --defsym=__text_end=etext
+// host: ldflags=-Xlinker --defsym=__text_start=__executable_start -Xlinker --defsym=__text_end=etext -Xlinker --defsym=__image_start=__executable_start
 /*
  * Promises of check/race.c, on two threads that play CPUs, with the calls the compiler would make written out: each kind of
  * race is reported within seconds, with both sides and their places; what is ordered, marked or beside it is never reported; a

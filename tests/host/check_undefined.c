@@ -2,7 +2,7 @@
 // host: srcs=check/undefined.c,check/report.c,arch/x86_64/stack.c,lib/fmt.c timeout=60
 // host: cflags=-Itests/host/fake_check -Itests/host/fake -Iarch/soft -fsanitize=undefined -fsanitize=float-cast-overflow
 // host:      -fsanitize=float-divide-by-zero -Wno-div-by-zero -Wno-shift-count-overflow -Wno-nonnull -Wno-return-type -w
-// host: ldflags=-Xlinker --defsym=__text_start=__executable_start -Xlinker --defsym=__text_end=etext
+// host: ldflags=-Xlinker --defsym=__text_start=__executable_start -Xlinker --defsym=__text_end=etext -Xlinker --defsym=__image_start=__executable_start
 /*
  * Promises of check/undefined.c: every kind of undefined behaviour that the compiler can test in C ends the run with one line that
  * has what was done, the values and the place, and the stack of the function that did it. The calls are the compiler's own.

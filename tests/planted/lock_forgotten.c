@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: config=debug plat=host cpus=1,2 timeout=60
+// test: config=debug plat=host cpus=1 timeout=60
 //       expect-report='thread ends with a lock held: lock at 0x\w+ lock\+(.*\n)+.*held by this CPU: lock at .*\n.* sometimes\+'
 /*
  * Planted here: a way out of a function forgets the unlock, and the thread that took it ends.

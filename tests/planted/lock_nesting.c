@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test: config=debug plat=host cpus=1,2 timeout=60
-//       expect-report='lock nesting: two locks of one class: taking account with account held(.*\n)+.* transfer\+(.*\n)+.* was taken:\n.* transfer\+'
+//       expect-report='lock nesting: two locks of one class: taking account with account held(.*\n)+.* transfer\+(.*\n)+.* was taken:(.*\n)+.* transfer\+'
 /*
  * Planted here: a transfer between two accounts takes the locks of both in the order of its arguments. Two of them in opposite
  * directions deadlock; this run makes only one. With the locks taken in the order of their addresses, and a class that says so,

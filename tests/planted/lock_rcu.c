@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test: config=debug plat=host cpus=1,2 timeout=60
-//       expect-report='sleeping in an RCU read section(.*\n)+.* reader\+(.*\n)+.*the read section began:\n.* reader\+'
+//       expect-report='sleeping in an RCU read section(.*\n)+.* reader\+(.*\n)+.*the read section began:(.*\n)+.* reader\+'
 /*
  * Planted here: an RCU read section sleeps. Whoever waits for readers waits for the sleep, and what the section found may be
  * freed under it where readers are not counted. The section is written out as its two halves: preemption off, the validator

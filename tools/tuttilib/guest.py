@@ -3,7 +3,7 @@
 
 qemu.py runs an image as a virtual machine, host.py as a Linux process. Both give the kernel a control channel of its own, on which it
 writes lines of one letter and a text: `R` it listens, `L` log, `W` warning, `B` boot error, `C` a line of a crash report, `I` where
-the image stands in memory and which one it is, `P` peak of the allocator's memory, `H` what a replayed schedule was, `E n` the end
+the image stands in memory and which one it is, `P` peak of the allocator's memory, `H` what a replayed schedule was, `S` lock statistics, `E n` the end
 with status n.
 A run is good only if it said `E` and ended in the way that goes with it.
 """
@@ -133,8 +133,8 @@ class Control:
 class Reporter(Watcher):
     """Shows the control channel to the user: warnings and crash lines always, the log if asked."""
 
-    def __init__(self, symbolizer, verbose=False):
-        self.symbolizer, self.verbose = symbolizer, verbose
+    def __init__(self, symbolizer, verbose=False, table=None):
+        self.symbolizer, self.verbose, self.table = symbolizer, verbose, table
         self.crash = Repeats(say)
 
     def control(self, kind, text, result):
@@ -142,6 +142,8 @@ class Reporter(Watcher):
             self.symbolizer.loaded(result.base, result.build)
         elif kind == "L" and self.verbose:
             say(text)
+        elif kind == "S" and self.table is not None:
+            self.table.put(text)
         elif kind in ("W", "B"):
             say(text)
         elif kind == "C":

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """make lint: everything about the sources that can be checked without booting them.
 
-    lint.py [--fix] [NAME...]      all checks, or those named; --fix formats instead of complaining
+    lint.py [--fix] [NAME...]      all checks, or those named; --fix formats instead of complaining, and writes the table
 
     text       SPDX line first, prologue in each .c, no left-overs (merge markers, owner-less reminders, home folders)
     format     clang-format 14
@@ -10,6 +10,7 @@
     shell      sh -n
     deps       make check-deps
     contracts  public headers state their contracts, and docs/contracts.md is made from them
+    locks      the table of docs/locking.md is what the lock classes of the sources say
     headers    each header compiles alone
     gcc        every source with -Werror, in each configuration
     clang      the same with clang (14, and 19 where installed), with -Wthread-safety where capabilities are annotated
@@ -33,7 +34,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
-from tuttilib import checkdeps, contracts, images, testrun  # noqa: E402  pylint: disable=wrong-import-position
+from tuttilib import checkdeps, contracts, images, locks, testrun  # noqa: E402  pylint: disable=wrong-import-position
 
 MODULE_DIRS = ("lib", "sync", "arch", "plat", "check", "mm", "sched", "alloc", "posix", "libc", "ports", "init")
 CODE_DIRS = MODULE_DIRS + ("include", "apps", "tests", "examples")
@@ -171,6 +172,10 @@ def check_contracts():
     return contracts.check()
 
 
+def check_locks(fix=False):
+    return locks.write() if fix else locks.complaints()
+
+
 class Commands:
     """How make compiles each source, asked once."""
 
@@ -302,7 +307,7 @@ def check_programs():
 
 CHECKS = {
     "text": check_text, "format": check_format, "python": check_python, "shell": check_shell, "deps": check_deps,
-    "contracts": check_contracts,
+    "contracts": check_contracts, "locks": check_locks,
     "headers": check_headers, "gcc": check_gcc, "clang": check_clang, "programs": check_programs,
     "analyze": check_analyze,
 }
@@ -315,7 +320,7 @@ def main():
     os.chdir(ROOT)
     args = sys.argv[1:]
     if "--fix" in args:
-        complaints = check_format(fix=True) + contracts.write()
+        complaints = check_format(fix=True) + contracts.write() + check_locks(fix=True)
         print("\n".join(complaints))
         return 1 if complaints else 0
     unknown = [a for a in args if a not in CHECKS]

@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 
-from . import console, cpio, guest, host, images, options, qemu, replay
+from . import console, cpio, guest, host, images, lockstat, options, qemu, replay
 from .console import Failure
 from .elf import Elf
 from .options import LATER, Option
@@ -39,6 +39,7 @@ RUN_OPTIONS = [
     Option("--files", "value", "DIR", "the read-only file tree that the program sees"),
     Option("--append", "list", "KEY=VALUE", "a further kernel key"),
     Option("--check", "value", "KIND", "race, memory or undefined: report such errors (on host)"),
+    Option("--lockstat", "flag", "", "show how often locks were taken, waited for, and where"),
 ] + replay.OPTIONS + [
     Option("--verbose", "flag", "", "show the kernel's log"),
     Option("--dry-run", "flag", "", "print the command line that would start it, and stop"),
@@ -163,17 +164,27 @@ class Launch:
             raise Failure("--files %s: there is no such folder" % opts.files)
         if opts.alloc is not None and not opts.alloc_src and opts.config == "default":
             check_alloc(opts.alloc, images.ALLOCATORS)      # before anything is built
+        if opts.lockstat:
+            self.lockstat()
         self.target = images.find(opts.names[0])
         if isinstance(self.target, str):
             self.linked(asked)
+
+    def lockstat(self):
+        opts = self.opts
+        if opts.replay is not None:
+            raise Failure("--lockstat does not go with --replay: time is not real there")
+        if opts.config not in ("default", lockstat.CONFIG):
+            raise Failure("--lockstat and --config %s are different builds; one of them" % opts.config)
+        opts.config = lockstat.CONFIG
 
     def linked(self, asked):
         """An image has been built for one platform already, in one way."""
         opts, name = self.opts, self.opts.names[0]
         plat = images.image_platform(self.target)
-        if opts.alloc_src or opts.check is not None:
+        if opts.alloc_src or opts.check is not None or opts.lockstat:
             raise Failure("--%s: %s is linked already; an application or a C file is wanted"
-                          % ("alloc-src" if opts.alloc_src else "check", name))
+                          % ("alloc-src" if opts.alloc_src else "check" if opts.check is not None else "lockstat", name))
         if asked is None and opts.plat != plat and opts.replay is None:
             opts.plat = plat
             if opts.machine == "microvm":
@@ -219,7 +230,8 @@ class Launch:
         return host.run(self.spec(schedule), self.argv, self.opts.env, self.archive, stdin, stdout, stderr, timeout, watcher)
 
     def reporter(self):
-        return guest.Reporter(Symbolizer(self.image, images.ROOT), self.opts.verbose)
+        symbolizer = Symbolizer(self.image, images.ROOT)
+        return guest.Reporter(symbolizer, self.opts.verbose, lockstat.Table(symbolizer) if self.opts.lockstat else None)
 
 
 def command_run(words):
@@ -234,7 +246,10 @@ def command_run(words):
     console.wipe()
     if opts.replay is not None:
         return replay.run(launch, words)
-    result = launch.run(watcher=launch.reporter())
+    reporter = launch.reporter()
+    result = launch.run(watcher=reporter)
+    if reporter.table is not None:
+        reporter.table.tell()
     return tell(result, opts.verbose)
 
 

@@ -116,9 +116,10 @@ class Symbolizer:
         except (OSError, subprocess.TimeoutExpired):
             places = []
         places += [""] * (len(offsets) - len(places))
-        return [self._short(place) for place in places]
+        return [self.short(place) for place in places]
 
-    def _short(self, place):
+    def short(self, place):
+        """addr2line's FILE:LINE as it is shown; empty if there is none."""
         place = re.sub(r" \(discriminator \d+\)$", "", place)
         path, _, line = place.rpartition(":")
         if path in ("", "??") or not line.isdigit() or line == "0":

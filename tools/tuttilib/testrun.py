@@ -428,9 +428,8 @@ class Guest:
         """Run it once; returns the result, what it is started from, and the kernel's lines."""
         found = self.found
         check = "replay" if schedule is not None else self.check
-        image = runner.guest_image(self.path, self.folder, found, one(found, "config", self.opts.config or "default"), machine.plat,
-                                   check, fixed,
-                                   None if fixed else self.plant)
+        image = runner.guest_image(self.path, self.folder, found, one(found, "config", self.opts.config or "default"), machine.plat, check,
+                                   fixed, None if fixed else self.plant)
         args = [os.fsencode(arg) for value in found.get("args", []) for arg in shlex.split(value)]
         if self.torture:
             args += runner.torture_args(test)
