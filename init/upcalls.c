@@ -30,22 +30,20 @@ static void __attribute__((noreturn)) mmu_violation(const char *what, unsigned c
 		   (unsigned long)addr, (unsigned long)pa);
 }
 
-const struct tutti_upcalls tutti_upcalls = {
-	.page_fault = mm_page_fault,
-	.timer = sched_timer,
-	.reschedule = sched_reschedule_ipi,
-	.shootdown = mm_shootdown_ipi,
-	.rcu_done = sched_rcu_done,
-	.preempt = sched_preempt,
-	.return_to_app = posix_return_from_trap,
-	.cpu_online = sched_cpu_online,
-	.console_event = console_event,
-	.app_exception = posix_app_exception,
-	.syscall = posix_syscall_trap,
-	.crash_report = crash_report,
-	.describe = mm_describe,
-	.mmu_violation = mmu_violation,
-	.map_device = mm_map_device,
-	.frame_alloc = zeroed_frames,
-	LOCK_UPCALLS
-};
+const struct tutti_upcalls tutti_upcalls = { .page_fault = mm_page_fault,
+					     .timer = sched_timer,
+					     .reschedule = sched_reschedule_ipi,
+					     .shootdown = mm_shootdown_ipi,
+					     .rcu_done = sched_rcu_done,
+					     .preempt = sched_preempt,
+					     .return_to_app = posix_return_from_trap,
+					     .cpu_online = sched_cpu_online,
+					     .console_event = console_event,
+					     .app_exception = posix_app_exception,
+					     .syscall = posix_syscall_trap,
+					     .crash_report = crash_report,
+					     .describe = mm_describe,
+					     .mmu_violation = mmu_violation,
+					     .map_device = mm_map_device,
+					     .frame_alloc = zeroed_frames,
+					     LOCK_UPCALLS };

@@ -40,22 +40,22 @@ enum thread_state {
 #define TF_SIGPENDING (1u << 0) /* an unblocked signal may be pending */
 
 struct uk_thread {
-	struct arch_context ctx; /* saved while not running */
-	uintptr_t kstack_base;	 /* [I] */
-	uint32_t flags;		 /* [a] TF_*, at a fixed offset for assembly */
-	int state;		 /* [a] enum thread_state */
+	struct arch_context ctx;  /* saved while not running */
+	uintptr_t kstack_base;	  /* [I] */
+	uint32_t flags;		  /* [a] TF_*, at a fixed offset for assembly */
+	int state;		  /* [a] enum thread_state */
 	struct lock_thread locks; /* [c] the lock validator's, at a fixed offset; of no size without it */
-	int on_cpu;		 /* [a] 1 while a CPU executes it, until the switch away is complete */
-	int last_cpu;		 /* [a] */
-	int tid;		 /* [I] */
-	int is_idle;		 /* [I] */
-	struct runq_entity ent;	 /* [lock of the queue it is in; of its CPU's while it runs] */
-	int on_rq;		 /* [a] CPU + 1 whose queue it is in, 0: none; changes under that queue's lock */
-	uint32_t params;	 /* [a] policy, priorities and boost in one word (internal.h) */
-	uint32_t params_used;	 /* [as ent] the value that `ent` was filled from */
-	int kstack_owned;	 /* [I] stack came from mm_kstack_alloc() */
-	uintptr_t kstack_top;	 /* [I] */
-	struct cpumask affinity; /* [a] by word; written under affinity_lock */
+	int on_cpu;		  /* [a] 1 while a CPU executes it, until the switch away is complete */
+	int last_cpu;		  /* [a] */
+	int tid;		  /* [I] */
+	int is_idle;		  /* [I] */
+	struct runq_entity ent;	  /* [lock of the queue it is in; of its CPU's while it runs] */
+	int on_rq;		  /* [a] CPU + 1 whose queue it is in, 0: none; changes under that queue's lock */
+	uint32_t params;	  /* [a] policy, priorities and boost in one word (internal.h) */
+	uint32_t params_used;	  /* [as ent] the value that `ent` was filled from */
+	int kstack_owned;	  /* [I] stack came from mm_kstack_alloc() */
+	uintptr_t kstack_top;	  /* [I] */
+	struct cpumask affinity;  /* [a] by word; written under affinity_lock */
 	struct uk_spinlock affinity_lock;
 	char name[24];	    /* [I] */
 	uint64_t run_ns;    /* [c] CPU time, added up at switches */

@@ -60,7 +60,6 @@ bool timer_any_armed(void);
 /* Runs due timers; a time not after the earliest deadline left on this CPU, or UINT64_MAX. Interrupts off; from the timer upcall. */
 uint64_t timer_run_due(void);
 
-
 /* ---- for sched.c: the end of the time slice shares the CPU's one-shot; interrupts off ---- */
 /* Boot, before the first timer_arm(); ends the boot if there is no memory for the wheels. */
 void timer_subsystem_init(void);

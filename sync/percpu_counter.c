@@ -55,7 +55,7 @@ void tutti_percpu_counter_destroy(struct tutti_percpu_counter *c)
 	__atomic_fetch_and(&counters.taken, ~(1ull << c->number), __ATOMIC_RELEASE);
 }
 
-__noinline void tutti_percpu_counter_fold(struct tutti_percpu_counter *c)
+__noinline void tutti_percpu_counter_add_slow(struct tutti_percpu_counter *c)
 {
 	unsigned long flags;
 	int64_t n;

@@ -14,7 +14,7 @@
 
 #define LOOKS_PER_YIELD 4096u
 
-__noinline uint32_t tutti_seqcount_wait(const struct tutti_seqcount *s)
+__noinline uint32_t tutti_seqcount_wait_slow(const struct tutti_seqcount *s)
 {
 	unsigned looks = 0;
 	uint32_t seq;

@@ -255,7 +255,7 @@ __noinline void uk_spin_lock_slow(struct uk_spinlock *l)
 }
 
 /* An invalid instruction, whose report names this function and its callers. */
-__cold __noinline void uk_spin_assert_failed(const struct uk_spinlock *l)
+__cold __noinline void uk_spin_assert_slow(const struct uk_spinlock *l)
 {
 	(void)l;
 	__builtin_trap();

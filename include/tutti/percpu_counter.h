@@ -47,7 +47,7 @@ int tutti_percpu_counter_init(struct tutti_percpu_counter *c, int64_t batch);
 void tutti_percpu_counter_destroy(struct tutti_percpu_counter *c);
 
 /* Empties the calling CPU's slot: the cold half of the next one. */
-void tutti_percpu_counter_fold(struct tutti_percpu_counter *c);
+void tutti_percpu_counter_add_slow(struct tutti_percpu_counter *c);
 
 /**
  * Add `n`, which may be negative and is small against 2^63.
@@ -66,7 +66,7 @@ static inline void tutti_percpu_counter_add(struct tutti_percpu_counter *c, int6
 	__asm__ volatile("xaddq %0, %1" : "+r"(had), "+m"(*slot) : : "memory", "cc");
 	had += n;
 	if (__builtin_expect(had >= c->batch || -had >= c->batch, 0))
-		tutti_percpu_counter_fold(c);
+		tutti_percpu_counter_add_slow(c);
 	preempt_enable();
 }
 

@@ -88,6 +88,7 @@ static inline void tutti_seq_copy_out(void *to, const void *from, size_t size)
 		((char *)to)[i] = tutti_seq_load((const char *)from + i);
 }
 
+/** Contract: as tutti_seq_copy_out() */
 static inline void tutti_seq_copy_in(void *to, const void *from, size_t size)
 {
 	size_t i = 0;
@@ -104,7 +105,7 @@ static inline void tutti_seq_copy_in(void *to, const void *from, size_t size)
 }
 
 /* Waits until no write is going on and returns the number: the cold half of tutti_seqcount_read_begin(). */
-uint32_t tutti_seqcount_wait(const struct tutti_seqcount *s);
+uint32_t tutti_seqcount_wait_slow(const struct tutti_seqcount *s);
 
 /**
  * Make `s` a number, or a lock, that nobody uses.
@@ -137,7 +138,7 @@ static inline uint32_t tutti_seqcount_read_begin(const struct tutti_seqcount *s)
 	uint32_t seq = __atomic_load_n(&s->seq, __ATOMIC_ACQUIRE);
 
 	if (__builtin_expect(seq & 1, 0))
-		seq = tutti_seqcount_wait(s);
+		seq = tutti_seqcount_wait_slow(s);
 	return seq;
 }
 static inline uint32_t tutti_seqlock_read_begin(const struct tutti_seqlock *s)
@@ -183,7 +184,7 @@ static inline void tutti_seqcount_write_begin(struct tutti_seqcount *s)
 }
 static inline void tutti_seqcount_write_end(struct tutti_seqcount *s)
 {
-	/* pairs with the acquires in tutti_seqcount_read_begin() and tutti_seqcount_wait() */
+	/* pairs with the acquires in tutti_seqcount_read_begin() and tutti_seqcount_wait_slow() */
 	seqcount_step(s, __ATOMIC_RELEASE);
 	preempt_enable();
 }
@@ -228,7 +229,7 @@ LOCKS_UNCHECKED static inline bool tutti_seqlock_write_trylock(struct tutti_seql
 RELEASES(s) static inline void tutti_seqlock_write_unlock(struct tutti_seqlock *s);
 LOCKS_UNCHECKED static inline void tutti_seqlock_write_unlock(struct tutti_seqlock *s)
 {
-	/* pairs with the acquires in tutti_seqcount_read_begin() and tutti_seqcount_wait() */
+	/* pairs with the acquires in tutti_seqcount_read_begin() and tutti_seqcount_wait_slow() */
 	seqcount_step(&s->count, __ATOMIC_RELEASE);
 	uk_spin_unlock(&s->lock);
 }

@@ -87,7 +87,7 @@ static inline bool uk_spin_is_locked(const struct uk_spinlock *l)
 /* Waits and takes the lock: the contended half of uk_spin_lock(). */
 void uk_spin_lock_slow(struct uk_spinlock *l);
 /* Ends the run: a debug build found that the caller does not hold `l`. */
-void uk_spin_assert_failed(const struct uk_spinlock *l) __attribute__((noreturn));
+void uk_spin_assert_slow(const struct uk_spinlock *l) __attribute__((noreturn));
 
 /**
  * A function that wants `l` held by its caller begins with this; checked in builds with the lock validator.
@@ -101,7 +101,7 @@ LOCKS_UNCHECKED static inline void uk_spin_assert_held(const struct uk_spinlock 
 {
 #ifdef __TUTTI_LOCK_HOOKS__
 	if (!uk_spin_is_locked(l) || !lock_hook_is_held(&l->map, l))
-		uk_spin_assert_failed(l);
+		uk_spin_assert_slow(l);
 #else
 	(void)l;
 #endif

@@ -143,7 +143,7 @@ def public(name):
 
 def read(path, text):
     """([(name, contract)], complaints) of one header."""
-    found, out, current, general, used = [], [], None, None, True
+    found, bare, out, current, general, used = [], {}, [], None, None, True
     for kind, line, value in items(text):
         if kind == "contract":
             current, used = Contract(path, line, value), False
@@ -159,10 +159,13 @@ def read(path, text):
             used = True
             contract = current or general
             if not contract:
-                out.append("%s:%d: %s() states no contract (/** ... Context: Locks: Ownership: Errors: */)" % (path, line, value))
+                bare.setdefault(value, line)
             elif not any(name == value for name, _ in found):
                 found.append((value, contract))
     known = dict(found)
+    for name, line in bare.items():     # a prototype for attributes may stand before the function that states it
+        if name not in known:
+            out.append("%s:%d: %s() states no contract (/** ... Context: Locks: Ownership: Errors: */)" % (path, line, name))
     resolved = []
     for name, contract in found:
         seen = set()

@@ -22,15 +22,15 @@
 #define SEL_TSS	 0x18
 
 /* struct percpu */
-#define PERCPU_SELF	   0
-#define PERCPU_CURRENT	   8
-#define PERCPU_KSTACK_TOP  16
-#define PERCPU_KSTACK_BASE 24
+#define PERCPU_SELF	     0
+#define PERCPU_CURRENT	     8
+#define PERCPU_KSTACK_TOP    16
+#define PERCPU_KSTACK_BASE   24
 #define PERCPU_PREEMPT_COUNT 32
-#define PERCPU_HW_ID	   44
-#define PERCPU_IRQ_OFF	   56
-#define PERCPU_IRQ_PENDING 60
-#define PERCPU_SIZE	   128
+#define PERCPU_HW_ID	     44
+#define PERCPU_IRQ_OFF	     56
+#define PERCPU_IRQ_PENDING   60
+#define PERCPU_SIZE	     128
 
 /* Vectors: 32 exceptions, 16 lines of the I/O APIC, then what a local APIC raises. */
 #define VECTOR_IRQ	  0x20
