@@ -103,7 +103,7 @@ def check_text():
             out.append(f"{path}:1: no SPDX line")
         if path.endswith(".c"):
             out += prologue(path, text)
-        if path.endswith(".md"):
+        if path.endswith((".md", ".patch")):
             continue
         for pattern, what in LEFT_OVERS:
             hit = pattern.search(text)
