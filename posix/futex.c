@@ -216,9 +216,12 @@ static int queue_if_equal(struct bucket *b, struct waiter *w, uint32_t val)
 	return err;
 }
 
+LOCK_CLASS(futex_wait_class, "futex wait", 0, LOCK_WAIT, "no lock: for the statistics, what threads wait for");
+
 static long futex_wait(uintptr_t addr, uint32_t val, uint32_t bitset, uint64_t deadline)
 {
 	struct waiter w = { .addr = addr, .bucket = bucket_of(addr), .thread = current_thread(), .bitset = bitset };
+	uint64_t since;
 	uint32_t now;
 	long r;
 
@@ -230,6 +233,7 @@ static long futex_wait(uintptr_t addr, uint32_t val, uint32_t bitset, uint64_t d
 	if (r)
 		return r;
 
+	since = lock_wait_begin();
 	for (;;) {
 		thread_prepare_block();
 		r = 0;
@@ -244,6 +248,7 @@ static long futex_wait(uintptr_t addr, uint32_t val, uint32_t bitset, uint64_t d
 		thread_block_until(deadline);
 	}
 	thread_cancel_block();
+	lock_wait_end(&futex_wait_class, since);
 	return r && leave(&w) ? r : 0;
 }
 

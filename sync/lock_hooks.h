@@ -27,6 +27,7 @@
 #define LOCK_BY_ADDRESS (1u << 1) /* several of the class may be held, taken in the order of their addresses */
 #define LOCK_SLEEPS	(1u << 2) /* waiting for it sleeps; held by a thread and not by a CPU */
 #define LOCK_LEAF	(1u << 3) /* nothing is taken while it is held */
+#define LOCK_WAIT	(1u << 4) /* no lock, but something else that is waited for: statistics only (lock_wait_end()) */
 
 /* Modes of an acquisition. */
 #define LOCK_SHARED    (1u << 0) /* as a reader */

@@ -17,6 +17,7 @@ STAND_IN = """#pragma once
 #define LOCK_BY_ADDRESS 0
 #define LOCK_SLEEPS 0
 #define LOCK_LEAF 0
+#define LOCK_WAIT 0
 #define LOCK_SHARED 0
 #define LOCK_TRY 0
 #define LOCK_RECURSIVE 0
@@ -93,7 +94,7 @@ def commands(t, config="default"):
     for line in outcome.out.decode().splitlines():
         if line.count("|") >= 2:
             module, source, command = line.split("|", 2)
-            if module in ("sync", "sched", "mm") or source in ("plat/common/message.c", "plat/common/crash.c", "posix/futex.c",
+            if module in ("sync", "sched") or source in ("mm/slab.c", "mm/frames.c", "mm/shootdown.c", "plat/common/message.c", "plat/common/crash.c", "posix/futex.c",
                                                                "posix/console.c"):
                 found[source] = shlex.split(command)
     return found
@@ -223,11 +224,23 @@ def test_lockstat_host(t):
     assert re.search(r"at work \(.*contended\.c:\d+\)", said), outcome
 
 
+def test_lockstat_futex(t):
+    """A contended mutex of a program is a futex wait, at the program's line."""
+    path = t.c("#include <pthread.h>\nstatic pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;\n"
+               "static __attribute__((noinline)) void *locker(void *arg)\n{\n\tfor (int i = 0; i < 30; i++) {\n"
+               "\t\tpthread_mutex_lock(&m);\n\t\tusleep(2000);\n\t\tpthread_mutex_unlock(&m);\n\t}\n\treturn arg;\n}\n"
+               "int main(void)\n{\n\tpthread_t t[3];\n\tfor (int i = 0; i < 3; i++)\n\t\tpthread_create(&t[i], NULL, locker, NULL);\n"
+               "\tfor (int i = 0; i < 3; i++)\n\t\tpthread_join(t[i], NULL);\n\treturn 0;\n}\n", "mutex.c")
+    outcome = t.tutti(["run", "--lockstat", "--plat", "host", "-c", "2", "--timeout", "60", path], check=0, timeout=300)
+    assert re.search(r"tutti: +0 +[1-9]\d* +.*  futex wait\n(?:tutti: .* at .*\n)*tutti: .* at locker \(.*mutex\.c:6\)\n",
+                     outcome.err.decode()), outcome
+
+
 def test_lockstat_vm(t):
     check_lockstat(t, "--plat", "vm", "-c", "2")
 
 
-test_lockstat_host.timeout = test_lockstat_vm.timeout = 400
+test_lockstat_host.timeout = test_lockstat_futex.timeout = test_lockstat_vm.timeout = 400
 
 
 def test_lockstat_refused(t):

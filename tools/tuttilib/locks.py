@@ -6,7 +6,8 @@
 
 A class is declared next to its locks: LOCK_CLASS(variable, "name", rank, flags, "what it protects"), all literals. The variable and the
 name have to be the only ones; a rank of 0 (the order that was seen is what counts) is for programs and tests, not for tutti's own
-locks. What is not declared in that way is an error that names the line. `make lint` compares the table with what is printed here.
+locks. A class that is LOCK_WAIT is no lock
+and not in the table. What is not declared in that way is an error that names the line. `make lint` compares the table with what is printed here.
 """
 
 import os
@@ -17,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 DOCUMENT = os.path.join("docs", "locking.md")
 FOLDERS = ("arch", "sync", "plat", "check", "mm", "sched", "alloc", "posix", "libc", "ports", "init", "drivers", "fs", "net", "include")
 BEGIN, END = "<!-- locks: begin (tools/tuttilib/locks.py --write) -->", "<!-- locks: end -->"
-FLAGS = ("LOCK_IRQ", "LOCK_BY_ADDRESS", "LOCK_SLEEPS", "LOCK_LEAF")
+FLAGS = ("LOCK_IRQ", "LOCK_BY_ADDRESS", "LOCK_SLEEPS", "LOCK_LEAF", "LOCK_WAIT")
 HEADER = os.path.join("sync", "lock_hooks.h")       # defines the macro
 LITERAL = r'"(?:[^"\\]|\\.)*"'
 START = re.compile(r"^[ \t]*(?:static\s+)?LOCK_CLASS\s*\(", re.M)
@@ -73,6 +74,8 @@ def classes(root=ROOT):
             if not match:
                 raise Wrong('%s:%d: LOCK_CLASS(variable, "name", rank, flags, "what it protects") in literals is wanted' % (path, line))
             one = LockClass(path, line, match)
+            if "LOCK_WAIT" in one.flags:
+                continue
             if not one.rank:
                 raise Wrong("%s:%d: class %s has no rank" % (path, line, one.name))
             for key, table in ((one.variable, by_variable), (one.name, by_name)):
