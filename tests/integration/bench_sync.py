@@ -20,7 +20,6 @@ import time
 from tuttilib import bench_sync, images, linux_guest
 
 QUICK = ["bench", "sync", "--rounds", "1", "--scale", "0.1"]
-TUTTI_ONLY = {"tutti_spin", "rcu_read_scaling"}
 
 
 def may_be_absent(name, system):
@@ -47,7 +46,7 @@ def check_report(facts, systems):
         for system, found in row["systems"].items():
             if found["absent"]:
                 assert may_be_absent(name, system) and found["ns"] is None, row
-            elif name in TUTTI_ONLY and system != "tutti":
+            elif name in bench_sync.own_figures() and system != "tutti":
                 assert not found["runs"], row
             else:
                 assert 0 < found["ns"] <= found["median_ns"] < 1e9, row
@@ -121,6 +120,21 @@ def test_linux_guest(t):
 
 
 test_linux_guest.timeout = 300
+
+
+def test_lines(t):
+    """What the program says wrong is noticed: a failed check, an impossible time, a figure that is missing, an early end."""
+    good = "@sync name=mutex cpus=1 ns=2.00 median=3.00 rounds=1 ops=1 check=ok\n@sync name=spin cpus=1 absent=ENOSYS\n"
+    figures = bench_sync.Figures()
+    assert figures.put("musl", good + "@sync end\n", ["mutex", "spin", "tutti_spin"], 1) is None
+    assert figures.put("tutti", good.replace("2.00", "1.00") + "@sync end\n", ["mutex", "spin"], 1) is None
+    assert figures.ratio(("mutex", 1), "musl") == figures.ratio(("mutex", 1), bench_sync.BETTER) == 0.5
+    assert figures.ratio(("mutex", 1), "glibc") is None and figures.ratio(("spin", 1), "musl") is None
+    for text, pattern in ((good, "ended"), (good + "@sync end\n", "yield is missing"), ("", "ended"),
+                          (good.replace("ok", "failed"), "check"), (good.replace("ns=2.00", "ns=0.00"), "impossible"),
+                          (good.replace("median=3.00", "median=1.00"), "impossible"), (good.replace("2.00", "x"), "no sense")):
+        said = bench_sync.Figures().put("glibc", text, ["mutex", "spin", "yield"], 1)
+        assert said and pattern in said, (said, pattern)
 
 
 def test_interrupt(t):

@@ -4,8 +4,8 @@
 One source (apps/bench/sync) becomes tutti's image and, for a comparison, a static Linux program with musl and one with glibc. Each run of it
 measures every figure in many short rounds and says the smallest and the middle average. Here the runs take turns: in each of our
 rounds, for each number of CPUs, every system once, and who is first changes from round to round. Of a figure the smallest of the minima and
-the median of the medians count, and the ratio is tutti's to each Linux one's: of times, so below 1 is faster. Where threads on several
-CPUs compete, the fastest round is one in which they did not meet; there the smallest of the runs' medians stands for the minimum.
+the median of the medians count, and the ratio is tutti's to each Linux one's: of times, so below 1 is faster. Where threads
+compete, the fastest round is one in which they did not meet; there the smallest of the runs' medians stands for the minimum.
 
 --vs native: on host, against Linux processes. Both are bound to as many of the computer's CPUs as they may use, each virtual CPU to one (--pin is implied).
 --vs linux: on vm, against the programs in a Linux guest on the same machine (linux_guest.py). One boot runs both.
@@ -78,14 +78,19 @@ def program():
                           about="locks, switches, wake-ups, threads, timers")
 
 
-def known_figures():
+def known_figures(sources=None):
     """name -> (least, most CPUs), as the sources' tables say."""
     found = {}
-    for source in program().sources:
+    for source in sources or program().sources:
         with open(source, encoding="utf-8") as file:
             for name, least, most in re.findall(r'^\t\{ "(\w+)", "[^"]+", (\d), (\d), \w+ \},$', file.read(), re.M):
                 found[name] = (int(least), int(most))
     return found
+
+
+def own_figures():
+    """Names of those that a Linux program cannot have, and tutti only if it is built with what they measure."""
+    return known_figures([os.path.join(SOURCES, "tutti.c")])
 
 
 # ---- what was measured -----------------------------------------------------------------------------------------------
@@ -101,7 +106,7 @@ class Figure:
     def best(self, system):
         if system not in self.runs:
             return None
-        return min(middle if self.cpus > 1 and self.name in COMPETE else ns for ns, middle in self.runs[system])
+        return min(middle if self.name in COMPETE else ns for ns, middle in self.runs[system])
 
     def middle(self, system):
         return statistics.median(middle for _, middle in self.runs[system]) if system in self.runs else None
@@ -132,9 +137,9 @@ class Figures:
             other = self.value(key, system, which)
         return mine / other if mine and other else None
 
-    def put(self, system, text):
-        """Takes the lines of one run of the program; returns what is wrong with them, or None."""
-        ended, seen = False, 0
+    def put(self, system, text, names, cpus):
+        """Takes the lines of one run that was to measure `names`; returns what is wrong with them, or None."""
+        ended, seen = False, set()
         for line in text.splitlines():
             line = line.strip()
             if line == "@sync end":
@@ -145,6 +150,7 @@ class Figures:
             facts = dict(word.split("=", 1) for word in match.group(2).split() if "=" in word)
             try:
                 figure = self.at(match.group(1), int(facts["cpus"]))
+                seen.add(figure.name)
                 if "absent" in facts:
                     figure.absent[system] = facts["absent"].replace("_", " ")
                     continue
@@ -156,8 +162,15 @@ class Figures:
             if not 0 < ns <= middle:
                 return "%s: impossible figures: %s" % (figure.name, line)
             figure.runs.setdefault(system, []).append((ns, middle))
-            seen += 1
-        return None if ended else "it ended after %d figures" % seen
+        if not ended:
+            return "it ended after %d figures" % len(seen)
+        for name in names:
+            if name not in seen and name in own_figures():
+                if system == "tutti":
+                    self.at(name, cpus).absent[system] = "not in this build"
+            elif name not in seen:
+                return "%s is missing" % name
+        return None
 
 
 class Watch(guest.Collector):
@@ -216,11 +229,11 @@ class Bench:
     def arguments(self, cpus, only):
         return self.words + ["--cpus", str(cpus), "--only", ",".join(only)]
 
-    def check(self, label, systems, result, texts, watch):
-        """Takes what came of a run."""
+    def check(self, label, systems, result, texts, watch, cpus, only):
+        """Takes what came of a run: the text of each system."""
         wrong = result.reason or None
         for system, text in zip(systems, texts):
-            said = self.figures.put(system, text)
+            said = self.figures.put(system, text, only, cpus)
             wrong = wrong or said and "%s: %s" % (system, said)
         if not wrong and result.status:
             wrong = "exit status %d" % result.status
@@ -245,18 +258,14 @@ class Bench:
             check_room(self.image, opts.memory, archive, "sync")
             spec = qemu.Spec(self.image, cpus, opts.memory, self.alloc, opts.sched, opts.machine, opts.accel, one_of_two=True, name="sync")
             result = qemu.run(spec, archive, timeout=opts.timeout, watcher=watch)
-        self.check(label, ["tutti"], result, [result.stdout.decode("utf-8", "replace")], watch)
-        for name in only if not self.failures else ():
-            figure = self.figures.at(name, cpus)
-            if "tutti" not in figure.runs and "tutti" not in figure.absent:
-                figure.absent["tutti"] = "not in this build"
+        self.check(label, ["tutti"], result, [result.stdout.decode("utf-8", "replace")], watch, cpus, only)
 
     def run_native(self, libc, cpus, only, label):
         argv = [b"sync"] + [os.fsencode(word) for word in self.arguments(cpus, only)]
         watch = Watch(label)
         spec = native.Spec(self.linux[libc], "sync", cpus, None)
         result = native.run(spec, argv, self.opts.env, self.opts.timeout, watch)
-        self.check(label, [libc], result, [result.stdout.decode("utf-8", "replace")], watch)
+        self.check(label, [libc], result, [result.stdout.decode("utf-8", "replace")], watch, cpus, only)
 
     def run_guest(self, libcs, cpus, only, label):
         opts = self.opts
@@ -270,7 +279,7 @@ class Bench:
         before, *parts = re.split(r"@system /\w+\n", text)
         if not parts and not result.reason:
             result.reason = "%s: the guest's init ended before it ran the programs" % spec.name
-        self.check(label, libcs[:len(parts)], result, parts or [before], watch)
+        self.check(label, libcs[:len(parts)], result, parts or [before], watch, cpus, only)
 
     def turns(self, number):
         """What to run in round `number`, in this order: (label, function of CPUs, figures and label)."""

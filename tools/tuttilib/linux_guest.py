@@ -253,7 +253,7 @@ def run(spec, archive, timeout=None, watcher=None):
         said = [line.strip() for line in boot.text.decode("utf-8", "replace").splitlines() if line.strip()]
         result.status = result.status or guest.STATUS_DIED
         result.reason = "%s: the Linux kernel did not come up%s%s" % (
-            spec.name, " within %g s" % BOOT_SECONDS if boot.late() else "", ": " + said[-1] if said else "")
+            spec.name, " within %g s" % BOOT_SECONDS if boot.late() else "", ": " + said[-1] if said else "; it said nothing (too little memory, perhaps)")
     return result
 
 

@@ -16,17 +16,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
+#include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
-#define CONTROL	  0xe9
-#define EXIT	  0x501
-#define MAX_BYTES 65536
-#define MAX_WORDS 64
-#define NO_STATUS 125
+#define CONTROL	      0xe9
+#define EXIT	      0x501
+#define CONSOLE_LEVEL 8 /* of syslog(2) */
+#define MAX_BYTES     65536
+#define MAX_WORDS     64
+#define NO_STATUS     125
 
 static void control(const char *line)
 {
@@ -117,6 +119,7 @@ int main(void)
 	if (mount("devtmpfs", "/dev", "devtmpfs", 0, NULL) && errno != EBUSY)
 		end(NO_STATUS);
 	open_serial_port();
+	klogctl(CONSOLE_LEVEL, NULL, 1); /* from here on only a panic speaks in between */
 	control("R"); /* now that the port echoes nothing: the tool sends the end of the input, a zero byte */
 	if (mount("proc", "/proc", "proc", 0, NULL) || mount("sysfs", "/sys", "sysfs", 0, NULL))
 		fail("mount");
