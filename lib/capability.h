@@ -2,7 +2,8 @@
 /*
  * Locking contracts of functions, checked by clang's -Wthread-safety (make lint); nothing for other compilers.
  *
- * They stand in front of a function's prototype, a static function's too; `l` is a lock that can be named there. What
+ * They stand behind the parameters of a function's prototype, a static function's too, and name one of them: void f(struct x *l)
+ * ACQUIRES(l); a definition with a body has no place for them, and LOCKS_UNCHECKED stands in front of it. What
  * the analysis cannot follow (a lock taken in a loop, handed over to another function by pointer, released by somebody
  * else) is marked LOCKS_UNCHECKED and says why.
  */

@@ -46,17 +46,17 @@ struct LOCKABLE("rwspin") rwspin {
 /* `seen`: nothing can have changed for the waiter while the word is this. `looks`: rounds so far. */
 typedef void (*rwspin_wait_fn)(const struct rwspin *l, uint64_t seen, unsigned looks);
 
-ACQUIRES_SHARED(l) void rwspin_read_lock(struct rwspin *l, rwspin_wait_fn wait);
+void rwspin_read_lock(struct rwspin *l, rwspin_wait_fn wait) ACQUIRES_SHARED(l);
 /* True: the caller is a reader now. Never waits. */
-TRY_ACQUIRES_SHARED(true, l) bool rwspin_read_trylock(struct rwspin *l);
-ACQUIRES(l) void rwspin_write_lock(struct rwspin *l, rwspin_wait_fn wait);
+bool rwspin_read_trylock(struct rwspin *l) TRY_ACQUIRES_SHARED(true, l);
+void rwspin_write_lock(struct rwspin *l, rwspin_wait_fn wait) ACQUIRES(l);
 
 /*
  * True: somebody who waited may go on. Preemption stays off: the caller wakes whom it has to, then ends the section
  * with preempt_enable() or, where its way out must not switch threads, preempt_enable_no_resched().
  */
-RELEASES_SHARED(l) bool rwspin_read_unlock(struct rwspin *l);
-RELEASES(l) bool rwspin_write_unlock(struct rwspin *l);
+bool rwspin_read_unlock(struct rwspin *l) RELEASES_SHARED(l);
+bool rwspin_write_unlock(struct rwspin *l) RELEASES(l);
 
 /* Is there a writer inside? Exact for the writer itself: for assertions. */
 bool rwspin_is_write_locked(const struct rwspin *l);

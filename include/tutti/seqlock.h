@@ -196,7 +196,7 @@ static inline void tutti_seqcount_write_end(struct tutti_seqcount *s)
  * Ownership: caller keeps `s`
  * Errors: none
  */
-ACQUIRES(s) static inline void tutti_seqlock_write_lock(struct tutti_seqlock *s);
+static inline void tutti_seqlock_write_lock(struct tutti_seqlock *s) ACQUIRES(s);
 LOCKS_UNCHECKED static inline void tutti_seqlock_write_lock(struct tutti_seqlock *s)
 {
 	uk_spin_lock(&s->lock);
@@ -210,7 +210,7 @@ LOCKS_UNCHECKED static inline void tutti_seqlock_write_lock(struct tutti_seqlock
  * Ownership: caller keeps `s`
  * Errors: none
  */
-TRY_ACQUIRES(true, s) static inline bool tutti_seqlock_write_trylock(struct tutti_seqlock *s);
+static inline bool tutti_seqlock_write_trylock(struct tutti_seqlock *s) TRY_ACQUIRES(true, s);
 LOCKS_UNCHECKED static inline bool tutti_seqlock_write_trylock(struct tutti_seqlock *s)
 {
 	if (!uk_spin_trylock(&s->lock))
@@ -226,7 +226,7 @@ LOCKS_UNCHECKED static inline bool tutti_seqlock_write_trylock(struct tutti_seql
  * Ownership: caller keeps `s`
  * Errors: none
  */
-RELEASES(s) static inline void tutti_seqlock_write_unlock(struct tutti_seqlock *s);
+static inline void tutti_seqlock_write_unlock(struct tutti_seqlock *s) RELEASES(s);
 LOCKS_UNCHECKED static inline void tutti_seqlock_write_unlock(struct tutti_seqlock *s)
 {
 	/* pairs with the acquires in tutti_seqcount_read_begin() and tutti_seqcount_wait_slow() */
@@ -247,7 +247,7 @@ LOCKS_UNCHECKED static inline void tutti_seqlock_write_unlock(struct tutti_seqlo
 		tutti_seqlock_write_lock(s);       \
 	} while (0)
 #define tutti_seqlock_write_unlock_irqrestore(s, flags) tutti_seqlock_write_unlock_irqrestore_((s), (flags))
-RELEASES(s) static inline void tutti_seqlock_write_unlock_irqrestore_(struct tutti_seqlock *s, unsigned long flags);
+static inline void tutti_seqlock_write_unlock_irqrestore_(struct tutti_seqlock *s, unsigned long flags) RELEASES(s);
 LOCKS_UNCHECKED static inline void tutti_seqlock_write_unlock_irqrestore_(struct tutti_seqlock *s, unsigned long flags)
 {
 	seqcount_step(&s->count, __ATOMIC_RELEASE);

@@ -96,7 +96,7 @@ void uk_spin_assert_slow(const struct uk_spinlock *l) __attribute__((noreturn));
  * Ownership: none
  * Errors: none; the run ends with a crash report if it is not held
  */
-ASSERTS_HELD(l) static inline void uk_spin_assert_held(const struct uk_spinlock *l);
+static inline void uk_spin_assert_held(const struct uk_spinlock *l) ASSERTS_HELD(l);
 LOCKS_UNCHECKED static inline void uk_spin_assert_held(const struct uk_spinlock *l)
 {
 #ifdef __TUTTI_LOCK_HOOKS__
@@ -131,7 +131,7 @@ static inline void spin_unlock_word(struct uk_spinlock *l)
  * Errors: none
  * Source: Unikraft 0.17 uk/spinlock.h
  */
-ACQUIRES(l) static inline void uk_spin_lock(struct uk_spinlock *l);
+static inline void uk_spin_lock(struct uk_spinlock *l) ACQUIRES(l);
 LOCKS_UNCHECKED static inline void uk_spin_lock(struct uk_spinlock *l)
 {
 	preempt_disable();
@@ -150,7 +150,7 @@ LOCKS_UNCHECKED static inline void uk_spin_lock(struct uk_spinlock *l)
  * Errors: none
  * Source: Unikraft 0.17 uk/spinlock.h
  */
-TRY_ACQUIRES(1, l) static inline int uk_spin_trylock(struct uk_spinlock *l);
+static inline int uk_spin_trylock(struct uk_spinlock *l) TRY_ACQUIRES(1, l);
 LOCKS_UNCHECKED static inline int uk_spin_trylock(struct uk_spinlock *l)
 {
 	preempt_disable();
@@ -170,7 +170,7 @@ LOCKS_UNCHECKED static inline int uk_spin_trylock(struct uk_spinlock *l)
  * Errors: none
  * Source: Unikraft 0.17 uk/spinlock.h
  */
-RELEASES(l) static inline void uk_spin_unlock(struct uk_spinlock *l);
+static inline void uk_spin_unlock(struct uk_spinlock *l) RELEASES(l);
 LOCKS_UNCHECKED static inline void uk_spin_unlock(struct uk_spinlock *l)
 {
 	spin_unlock_word(l);
@@ -178,7 +178,7 @@ LOCKS_UNCHECKED static inline void uk_spin_unlock(struct uk_spinlock *l)
 }
 
 /* Without the switch, for tutti's code that is about to switch or must not. */
-RELEASES(l) static inline void spin_unlock_no_resched(struct uk_spinlock *l);
+static inline void spin_unlock_no_resched(struct uk_spinlock *l) RELEASES(l);
 LOCKS_UNCHECKED static inline void spin_unlock_no_resched(struct uk_spinlock *l)
 {
 	spin_unlock_word(l);
@@ -193,7 +193,7 @@ LOCKS_UNCHECKED static inline void spin_unlock_no_resched(struct uk_spinlock *l)
  * Errors: none
  * Source: Unikraft 0.17 uk/spinlock.h
  */
-ACQUIRES(l) static inline void uk_spin_lock_irq(struct uk_spinlock *l);
+static inline void uk_spin_lock_irq(struct uk_spinlock *l) ACQUIRES(l);
 static inline void uk_spin_lock_irq(struct uk_spinlock *l)
 {
 	arch_irq_disable();
@@ -208,7 +208,7 @@ static inline void uk_spin_lock_irq(struct uk_spinlock *l)
  * Errors: none
  * Source: Unikraft 0.17 uk/spinlock.h
  */
-TRY_ACQUIRES(1, l) static inline int uk_spin_trylock_irq(struct uk_spinlock *l);
+static inline int uk_spin_trylock_irq(struct uk_spinlock *l) TRY_ACQUIRES(1, l);
 LOCKS_UNCHECKED static inline int uk_spin_trylock_irq(struct uk_spinlock *l)
 {
 	arch_irq_disable();
@@ -226,7 +226,7 @@ LOCKS_UNCHECKED static inline int uk_spin_trylock_irq(struct uk_spinlock *l)
  * Errors: none
  * Source: Unikraft 0.17 uk/spinlock.h
  */
-RELEASES(l) static inline void uk_spin_unlock_irq(struct uk_spinlock *l);
+static inline void uk_spin_unlock_irq(struct uk_spinlock *l) RELEASES(l);
 LOCKS_UNCHECKED static inline void uk_spin_unlock_irq(struct uk_spinlock *l)
 {
 	spin_unlock_word(l);
@@ -257,7 +257,7 @@ LOCKS_UNCHECKED static inline void uk_spin_unlock_irq(struct uk_spinlock *l)
  * Source: Unikraft 0.17 uk/spinlock.h
  */
 #define uk_spin_unlock_irqrestore(l, flags) uk_spin_unlock_irqrestore_((l), (flags))
-RELEASES(l) static inline void uk_spin_unlock_irqrestore_(struct uk_spinlock *l, unsigned long flags);
+static inline void uk_spin_unlock_irqrestore_(struct uk_spinlock *l, unsigned long flags) RELEASES(l);
 LOCKS_UNCHECKED static inline void uk_spin_unlock_irqrestore_(struct uk_spinlock *l, unsigned long flags)
 {
 	spin_unlock_word(l);
@@ -274,7 +274,7 @@ LOCKS_UNCHECKED static inline void uk_spin_unlock_irqrestore_(struct uk_spinlock
  * Source: Unikraft 0.17 uk/spinlock.h
  */
 #define uk_spin_trylock_irqsave(l, flags) uk_spin_trylock_irqsave_((l), &(flags))
-TRY_ACQUIRES(1, l) static inline int uk_spin_trylock_irqsave_(struct uk_spinlock *l, unsigned long *flags);
+static inline int uk_spin_trylock_irqsave_(struct uk_spinlock *l, unsigned long *flags) TRY_ACQUIRES(1, l);
 LOCKS_UNCHECKED static inline int uk_spin_trylock_irqsave_(struct uk_spinlock *l, unsigned long *flags)
 {
 	*flags = arch_irq_save();

@@ -28,7 +28,8 @@ static struct {
 	bool taken_over; /* [a] */
 } control = { .lock = SPINLOCK_INIT(&control_class) };
 
-static void emit(const char *line, size_t len)
+/* The analysis does not follow a lock that is taken on a condition. */
+LOCKS_UNCHECKED static void emit(const char *line, size_t len)
 {
 	unsigned long flags = arch_irq_save();
 	bool locked = !__atomic_load_n(&control.taken_over, __ATOMIC_RELAXED);

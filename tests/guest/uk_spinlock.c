@@ -2,7 +2,8 @@
 // test: replay=10 cpus=1,2,4 machine=microvm,q35 sched=preempt,coop
 /*
  * uk/spinlock.h: every function and macro. Mutual exclusion between threads on all CPUs through each way to take the
- * lock; results of the trylock forms; what happens to interrupts and to the preemption count in each.
+ * lock; results of the trylock forms; what happens to interrupts and to the preemption count in each. A waiter that comes while
+ * others wait has its turn after them (see also spin_fairness.c and spin_torture.c).
  */
 #include "check.h"
 
@@ -88,6 +89,7 @@ static void states(void)
 	CHECK(!uk_spin_is_locked(&other));
 
 	uk_spin_lock(&other);
+	uk_spin_assert_held(&other);
 	p = preempt();
 	off = arch_irqs_disabled();
 	is = uk_spin_is_locked(&other);
@@ -99,6 +101,16 @@ static void states(void)
 	p = preempt();
 	uk_spin_unlock(&other);
 	CHECK(got && p == p0 + 1 && preempt() == p0);
+
+	uk_spin_lock(&other);
+	spin_unlock_no_resched(&other);
+	CHECK(preempt() == p0 && !uk_spin_is_locked(&other));
+
+	/* a queue that nobody serves at the moment: free, and not for who does not wait */
+	other.word = 1u << 16;
+	got = uk_spin_trylock(&other);
+	CHECK(!got && !uk_spin_is_locked(&other) && preempt() == p0);
+	uk_spin_init(&other);
 
 	uk_spin_lock_irq(&other);
 	off = arch_irqs_disabled();
