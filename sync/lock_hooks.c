@@ -12,13 +12,18 @@
 #include "config.h"
 #include "lib/util.h"
 #include "sync/lockstat.h"
+#include "sync/percpu.h"
 #include "sync/validator.h"
 
-/* *mode learns what the class knows. */
+/* *mode learns what the class and the context know. */
 static inline unsigned class_of(struct lock_map *m, const void *lock, unsigned *mode, uintptr_t pc)
 {
-	struct lock_class *c = lock_class_of(m, lock, *mode, pc);
+	struct lock_class *c;
 
+	/* Whoever takes a lock that is spun on has turned preemption off. */
+	if (!percpu_read(preempt_count))
+		*mode |= LOCK_SLEEPING;
+	c = lock_class_of(m, lock, *mode, pc);
 	if (!c)
 		return 0;
 	if (c->flags & LOCK_SLEEPS)

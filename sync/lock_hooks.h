@@ -33,7 +33,7 @@
 #define LOCK_SHARED    (1u << 0) /* as a reader */
 #define LOCK_TRY       (1u << 1) /* does not wait: adds no order */
 #define LOCK_RECURSIVE (1u << 2) /* the owner takes it again, by intent */
-#define LOCK_SLEEPING  (1u << 3) /* of a lock that sleeps: one without a class says it no other way */
+#define LOCK_SLEEPING  (1u << 3) /* of a lock that sleeps; implied where preemption is on */
 
 #ifdef __TUTTI_LOCK_HOOKS__
 
