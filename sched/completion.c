@@ -20,7 +20,8 @@
 
 LOCK_CLASS(completion_class, "completion", 62, LOCK_IRQ, "one completion and its waiters");
 
-REQUIRES(c->lock) static bool take_locked(struct tutti_completion *c)
+static bool take_locked(struct tutti_completion *c) REQUIRES(c->lock);
+static bool take_locked(struct tutti_completion *c)
 {
 	if (!c->done)
 		return false;

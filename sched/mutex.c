@@ -112,21 +112,24 @@ static inline struct mutex_waiter *first_of(struct uk_mutex *m)
 	return list_first(&m->waiters, struct mutex_waiter, node);
 }
 
-REQUIRES(m->lock) static void enqueue_locked(struct uk_mutex *m, struct mutex_waiter *e)
+static void enqueue_locked(struct uk_mutex *m, struct mutex_waiter *e) REQUIRES(m->lock);
+static void enqueue_locked(struct uk_mutex *m, struct mutex_waiter *e)
 {
 	list_add_tail(&m->waiters, &e->node);
 	/* Later looks at the owner are later than any unlock that does not see it (same word). */
 	__atomic_fetch_or(&m->word, MUTEX_WAITERS, __ATOMIC_RELAXED);
 }
 
-REQUIRES(m->lock) static void dequeue_locked(struct uk_mutex *m, struct mutex_waiter *e)
+static void dequeue_locked(struct uk_mutex *m, struct mutex_waiter *e) REQUIRES(m->lock);
+static void dequeue_locked(struct uk_mutex *m, struct mutex_waiter *e)
 {
 	list_del(&e->node);
 	if (list_empty(&m->waiters))
 		__atomic_fetch_and(&m->word, ~MUTEX_WAITERS, __ATOMIC_RELAXED);
 }
 
-REQUIRES(m->lock) static void wake_locked(struct mutex_waiter *e)
+/* Under `lock` of its mutex. */
+static void wake_locked(struct mutex_waiter *e)
 {
 	if (e->asleep) {
 		e->asleep = 0;

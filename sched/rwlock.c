@@ -32,7 +32,8 @@ LOCK_CLASS(tutti_rwlock_queue_class, "rwlock queue", 62, 0, "the waiters of one 
 enum who { READER, WRITER };
 
 /* Let in whom the order says, if anybody. `left`: a writer has just left, or become a reader. */
-REQUIRES(l->lock) static void admit_locked(struct uk_rwlock *l, bool left)
+static void admit_locked(struct uk_rwlock *l, bool left) REQUIRES(l->lock);
+static void admit_locked(struct uk_rwlock *l, bool left)
 {
 	/* acquire: pairs with the releases of those who left; handed on to those who are let in */
 	uintptr_t w = __atomic_load_n(&l->word, __ATOMIC_ACQUIRE);

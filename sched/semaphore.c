@@ -35,7 +35,8 @@ static bool take_or_note(struct uk_semaphore *s)
 	return false;
 }
 
-REQUIRES(s->lock) static void emptied_locked(struct uk_semaphore *s)
+static void emptied_locked(struct uk_semaphore *s) REQUIRES(s->lock);
+static void emptied_locked(struct uk_semaphore *s)
 {
 	if (list_empty(&s->waiters))
 		__atomic_store_n(&s->count, 0, __ATOMIC_RELAXED);

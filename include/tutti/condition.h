@@ -45,7 +45,7 @@ void tutti_condition_init(struct tutti_condition *c);
  * Ownership: caller keeps both
  * Errors: none
  */
-REQUIRES(m) void tutti_condition_wait(struct tutti_condition *c, struct uk_mutex *m);
+void tutti_condition_wait(struct tutti_condition *c, struct uk_mutex *m) REQUIRES(m);
 
 /**
  * The same, at most until the deadline (ns, monotonic clock); locking `m` again may take longer. 0 after a signal.
@@ -54,7 +54,7 @@ REQUIRES(m) void tutti_condition_wait(struct tutti_condition *c, struct uk_mutex
  * Ownership: caller keeps both
  * Errors: -ETIMEDOUT: not signalled
  */
-REQUIRES(m) int tutti_condition_wait_until(struct tutti_condition *c, struct uk_mutex *m, __nsec deadline);
+int tutti_condition_wait_until(struct tutti_condition *c, struct uk_mutex *m, __nsec deadline) REQUIRES(m);
 
 /**
  * Signals the one that waits longest, or all that wait. Usually with the mutex held; without it the waiters' next look may come before.

@@ -132,7 +132,7 @@ static inline bool tutti_mutex_is_held(const struct uk_mutex *m)
  * Ownership: none
  * Errors: none
  */
-ASSERTS_HELD(m) void tutti_mutex_assert_held(const struct uk_mutex *m);
+void tutti_mutex_assert_held(const struct uk_mutex *m) ASSERTS_HELD(m);
 
 /* 0, no flag set: free. `owner` may not yet hold it. The fast path of all that lock. */
 static inline bool mutex_take_free(struct uk_mutex *m)
@@ -144,9 +144,9 @@ static inline bool mutex_take_free(struct uk_mutex *m)
 					   __ATOMIC_RELAXED);
 }
 
-ACQUIRES(m) static inline void uk_mutex_lock(struct uk_mutex *m);
-TRY_ACQUIRES(1, m) static inline int uk_mutex_trylock(struct uk_mutex *m);
-RELEASES(m) static inline void uk_mutex_unlock(struct uk_mutex *m);
+static inline void uk_mutex_lock(struct uk_mutex *m) ACQUIRES(m);
+static inline int uk_mutex_trylock(struct uk_mutex *m) TRY_ACQUIRES(1, m);
+static inline void uk_mutex_unlock(struct uk_mutex *m) RELEASES(m);
 
 /**
  * Locks, waiting as long as it takes.
@@ -184,7 +184,7 @@ LOCKS_UNCHECKED static inline int uk_mutex_trylock(struct uk_mutex *m)
  * Ownership: caller keeps `m`
  * Errors: -ETIMEDOUT
  */
-TRY_ACQUIRES(0, m) int tutti_mutex_lock_until(struct uk_mutex *m, __nsec deadline);
+int tutti_mutex_lock_until(struct uk_mutex *m, __nsec deadline) TRY_ACQUIRES(0, m);
 
 /**
  * Unlocks; wakes the one that waits longest, if anybody does.

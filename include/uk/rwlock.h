@@ -122,8 +122,8 @@ static inline bool tutti_rwlock_is_locked(const struct uk_rwlock *rwl)
  * Ownership: none
  * Errors: none
  */
-ASSERTS_HELD(rwl) void tutti_rwlock_assert_wheld(const struct uk_rwlock *rwl);
-ASSERTS_HELD_SHARED(rwl) void tutti_rwlock_assert_rheld(const struct uk_rwlock *rwl);
+void tutti_rwlock_assert_wheld(const struct uk_rwlock *rwl) ASSERTS_HELD(rwl);
+void tutti_rwlock_assert_rheld(const struct uk_rwlock *rwl) ASSERTS_HELD_SHARED(rwl);
 
 /* The fast path of all readers. */
 static inline bool rwlock_read_enter(struct uk_rwlock *rwl)
@@ -138,9 +138,9 @@ static inline bool rwlock_read_enter(struct uk_rwlock *rwl)
 	return false;
 }
 
-ACQUIRES_SHARED(rwl) static inline void uk_rwlock_rlock(struct uk_rwlock *rwl);
-RELEASES_SHARED(rwl) static inline void uk_rwlock_runlock(struct uk_rwlock *rwl);
-TRY_ACQUIRES_SHARED(1, rwl) static inline int tutti_rwlock_try_rlock(struct uk_rwlock *rwl);
+static inline void uk_rwlock_rlock(struct uk_rwlock *rwl) ACQUIRES_SHARED(rwl);
+static inline void uk_rwlock_runlock(struct uk_rwlock *rwl) RELEASES_SHARED(rwl);
+static inline int tutti_rwlock_try_rlock(struct uk_rwlock *rwl) TRY_ACQUIRES_SHARED(1, rwl);
 
 /**
  * Locks as a reader, waiting as long as it takes.
@@ -198,7 +198,7 @@ LOCKS_UNCHECKED static inline void uk_rwlock_runlock(struct uk_rwlock *rwl)
  * Errors: none
  * Source: Unikraft 0.17 uk/rwlock.h
  */
-ACQUIRES(rwl) void uk_rwlock_wlock(struct uk_rwlock *rwl);
+void uk_rwlock_wlock(struct uk_rwlock *rwl) ACQUIRES(rwl);
 
 /**
  * Locks as the writer if that needs no waiting. 1: the caller is the writer now; 0: not.
@@ -207,7 +207,7 @@ ACQUIRES(rwl) void uk_rwlock_wlock(struct uk_rwlock *rwl);
  * Ownership: caller keeps `rwl`
  * Errors: none
  */
-TRY_ACQUIRES(1, rwl) int tutti_rwlock_try_wlock(struct uk_rwlock *rwl);
+int tutti_rwlock_try_wlock(struct uk_rwlock *rwl) TRY_ACQUIRES(1, rwl);
 
 /**
  * Locks as a reader, or as the writer, unless the deadline passes before (ns, monotonic clock).
@@ -216,8 +216,8 @@ TRY_ACQUIRES(1, rwl) int tutti_rwlock_try_wlock(struct uk_rwlock *rwl);
  * Ownership: caller keeps `rwl`
  * Errors: -ETIMEDOUT
  */
-TRY_ACQUIRES_SHARED(0, rwl) int tutti_rwlock_rlock_until(struct uk_rwlock *rwl, __nsec deadline);
-TRY_ACQUIRES(0, rwl) int tutti_rwlock_wlock_until(struct uk_rwlock *rwl, __nsec deadline);
+int tutti_rwlock_rlock_until(struct uk_rwlock *rwl, __nsec deadline) TRY_ACQUIRES_SHARED(0, rwl);
+int tutti_rwlock_wlock_until(struct uk_rwlock *rwl, __nsec deadline) TRY_ACQUIRES(0, rwl);
 
 /**
  * Unlocks as the writer; lets in all readers that wait, or else the writer that waits longest.
@@ -227,7 +227,7 @@ TRY_ACQUIRES(0, rwl) int tutti_rwlock_wlock_until(struct uk_rwlock *rwl, __nsec 
  * Errors: none
  * Source: Unikraft 0.17 uk/rwlock.h
  */
-RELEASES(rwl) void uk_rwlock_wunlock(struct uk_rwlock *rwl);
+void uk_rwlock_wunlock(struct uk_rwlock *rwl) RELEASES(rwl);
 
 /**
  * The writer becomes a reader, without anybody in between; readers that wait are let in. Not from inside a recursive section.
