@@ -35,9 +35,10 @@ static inline uint32_t params_prio(uint32_t w)
 
 /* Where and how a runnable thread is queued. */
 enum sched_how {
-	SCHED_HOW_WOKEN, /* it has slept */
-	SCHED_HOW_START, /* new: to the least loaded CPU rather than its last one */
-	SCHED_HOW_MOVED, /* it was running or queued elsewhere */
+	SCHED_HOW_WOKEN,   /* it has slept */
+	SCHED_HOW_START,   /* new: to the least loaded CPU rather than its last one */
+	SCHED_HOW_MOVED,   /* it was running or queued elsewhere: real-time ones go before their equals */
+	SCHED_HOW_YIELDED, /* it was running, and is to be behind its equals */
 };
 
 /* Queue a runnable thread that is on no queue and on no CPU. Preemption off. */

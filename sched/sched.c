@@ -84,20 +84,21 @@ LOCK_CLASS(run_queue_class, "run queue", 80, LOCK_IRQ | LOCK_LEAF,
 
 struct rq {
 	struct uk_spinlock lock;
-	uint32_t tick;		   /* [lock to write, a to read] slice end armed, or an IPI to arm it sent */
-	struct runq q;		   /* [lock; its counts a to read] runnable, not running */
-	struct uk_thread *current; /* [lock to write, a to read] */
-	struct uk_thread *idle;	   /* [I] */
-	uint32_t urgent;	   /* [lock to write, a to read] current is to be interrupted */
-	uint32_t cur_prio;	   /* [lock to write, a to read] of current; RUNQ_PRIO_NONE: idle */
-	uint32_t cur_weight;	   /* [lock to write, a to read] 0: idle */
-	uint32_t top_prio;	   /* [lock to write, a to read] of the first in `q` */
-	uint32_t halted;	   /* [a] 1: about to halt or halted, needs an IPI to look at its queue */
-	uint64_t slice_start;	   /* [c] */
-	uint64_t rotated;	   /* [c] when a thread was last pushed to an equally loaded CPU */
-	struct uk_thread *migrate; /* [c] `prev`, to be queued elsewhere once the switch is complete */
-	uint32_t poll_ns;	   /* [c] how long to look for work before the next halt */
-	int kick;		   /* [c] idle CPU, claimed, to wake for `prev` once the switch is complete; or -1 */
+	uint32_t tick;		    /* [lock to write, a to read] slice end armed, or an IPI to arm it sent */
+	struct runq q;		    /* [lock; its counts a to read] runnable, not running */
+	struct uk_thread *current;  /* [lock to write, a to read] */
+	struct uk_thread *idle;	    /* [I] */
+	uint32_t urgent;	    /* [lock to write, a to read] current is to be interrupted */
+	uint32_t cur_prio;	    /* [lock to write, a to read] of current; RUNQ_PRIO_NONE: idle */
+	uint32_t cur_weight;	    /* [lock to write, a to read] 0: idle */
+	uint32_t top_prio;	    /* [lock to write, a to read] of the first in `q` */
+	uint32_t halted;	    /* [a] 1: about to halt or halted, needs an IPI to look at its queue */
+	uint64_t slice_start;	    /* [c] */
+	uint64_t rotated;	    /* [c] when a thread was last pushed to an equally loaded CPU */
+	struct uk_thread *migrate;  /* [c] `prev`, to be queued anew once the switch is complete */
+	enum sched_how migrate_how; /* [c] */
+	uint32_t poll_ns;	    /* [c] how long to look for work before the next halt */
+	int kick;		    /* [c] idle CPU, claimed, to wake for `prev` once the switch is complete; or -1 */
 } __cacheline;
 
 static struct rq rqs[CONFIG_MAX_CPUS];
@@ -322,6 +323,8 @@ static unsigned choose_cpu(const struct uk_thread *t, enum sched_how how, bool *
 
 		if (cpu >= 0)
 			return (unsigned)cpu;
+		if (sched_allowed(t, last) && cpumask_test(&sched.online, last))
+			return last;
 	}
 	/* not behind a real-time thread; with one CPU there is nothing to ask */
 	if (how != SCHED_HOW_START && sched_allowed(t, last) && cpumask_test(&sched.online, last) &&
@@ -528,7 +531,7 @@ static void after_switch(struct rq *rq)
 		struct uk_thread *t = rq->migrate;
 
 		rq->migrate = NULL;
-		sched_place(t, SCHED_HOW_MOVED);
+		sched_place(t, rq->migrate_how);
 	}
 	if (unlikely(rq->kick >= 0)) {
 		wake_halted((unsigned)rq->kick);
@@ -567,6 +570,7 @@ static inline struct uk_thread *contest_locked(struct rq *rq, struct uk_thread *
 
 	if (unlikely(!sched_allowed(prev, cpu))) {
 		rq->migrate = prev;
+		rq->migrate_how = SCHED_HOW_MOVED;
 		return pick_locked(rq);
 	}
 	if (unlikely(params_differ(prev)))
@@ -574,13 +578,14 @@ static inline struct uk_thread *contest_locked(struct rq *rq, struct uk_thread *
 	if (why == WHY_YIELD)
 		runq_yield(&rq->q, &prev->ent);
 	else if (unlikely(is_real_time(prev)))
-		turn_over = PARAMS_POLICY(prev->params) == THREAD_RR && now - rq->slice_start >= RR_SLICE_NS;
+		turn_over = PARAMS_POLICY(prev->params_used) == THREAD_RR && now - rq->slice_start >= RR_SLICE_NS;
 	if (!runq_first_goes(&rq->q, &prev->ent, turn_over))
 		return NULL;
 	next = pick_locked(rq);
-	if (unlikely(is_real_time(prev) && !turn_over && sched.cpus > 1)) {
-		/* interrupted: another CPU may run something less urgent */
+	if (unlikely(is_real_time(prev) && sched.cpus > 1)) {
+		/* Another CPU may run something less urgent; and in a queue it would be passed by until it is off its stack. */
 		rq->migrate = prev;
+		rq->migrate_how = turn_over ? SCHED_HOW_YIELDED : SCHED_HOW_MOVED;
 		return next;
 	}
 	queue_add_locked(rq, prev, unlikely(is_real_time(prev) && !turn_over) ? RUNQ_FRONT : RUNQ_BACK);

@@ -16,6 +16,8 @@
  *  affine  thread_set_affinity() against a waker that chose the excluded CPU, and that CPU, which picks or never
  *          looks again. requeue thread_set_affinity() against the excluded CPU that runs, preempts and picks the
  *          thread.
+ *  params  a change of priority against an enqueuer, and against a CPU that picks the thread and goes on with it.
+ *  urgent  a real-time thread that is queued because all CPUs run such, against one that turns to something less urgent.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -580,6 +582,228 @@ static int affine_optional(const struct st *s, int p)
 	return p == 2 && s->p[2].pc == 0;
 }
 
+/* ---- params ---- */
+/* PWORD: new parameters; PKEY: those the thread is queued or runs under (new 1, old 0; 2: neither); PONRQ, PLAST: on_rq, last_cpu name the queue; PCUR: it runs. */
+enum { PWORD, PLOCK, PONRQ, PKEY, PCUR, PLAST };
+
+/* sched_params_changed() */
+static int params_changer(struct st *s, int p)
+{
+	switch (s->p[p].pc) {
+	case 0: /* M1: plain store */
+		if (mutation == 1) {
+			put(s, p, PWORD, 1);
+			GO(1);
+		}
+		LOCKED;
+		s->v[PWORD] = 1;
+		GO(1);
+	case 1: /* which queue: on_rq, else last_cpu. M4: gives up if it is not queued */
+		GO(ld(s, p, PONRQ) ? 2 : 5);
+	case 5:
+		if (!ld(s, p, PLAST) || mutation == 4)
+			return END;
+		GO(2);
+	case 2:
+		LOCKED;
+		if (s->v[PLOCK])
+			return BLOCKED;
+		s->v[PLOCK] = 1;
+		GO(3);
+	case 3:
+		if (ld(s, p, PONRQ) || ld(s, p, PCUR))
+			put(s, p, PKEY, ld(s, p, PWORD));
+		GO(4);
+	case 4:
+		put(s, p, PLOCK, 0);
+		return END;
+	default:
+		return END;
+	}
+}
+
+/* enqueue_on(); the lock's section is not what orders the two: it may be over before the changer's begins */
+static int params_enqueuer(struct st *s, int p)
+{
+	switch (s->p[p].pc) {
+	case 0:
+		LOCKED;
+		if (s->v[PLOCK])
+			return BLOCKED;
+		s->v[PLOCK] = 1;
+		GO(1);
+	case 1:
+		put(s, p, PKEY, ld(s, p, PWORD));
+		GO(2);
+	case 2:
+		put(s, p, PONRQ, 1);
+		GO(3);
+	case 3: /* the full barrier; M2: a plain store */
+		if (mutation == 2) {
+			put(s, p, PLAST, 1);
+			GO(4);
+		}
+		LOCKED;
+		s->v[PLAST] = 1;
+		GO(4);
+	case 4: /* M3: does not look again */
+		if (mutation != 3 && ld(s, p, PKEY) != ld(s, p, PWORD))
+			put(s, p, PKEY, ld(s, p, PWORD));
+		GO(5);
+	case 5:
+		put(s, p, PLOCK, 0);
+		return END;
+	default:
+		return END;
+	}
+}
+
+/* Picks it. */
+static int params_cpu(struct st *s, int p)
+{
+	switch (s->p[p].pc) {
+	case 0:
+		if (!ld(s, p, PONRQ))
+			return BLOCKED;
+		LOCKED;
+		if (s->v[PLOCK])
+			return BLOCKED;
+		s->v[PLOCK] = 1;
+		GO(1);
+	case 1:
+		put(s, p, PONRQ, 0);
+		GO(2);
+	case 2: /* M5: current is set after the lock */
+		if (mutation == 5)
+			GO(4);
+		put(s, p, PCUR, 1);
+		GO(3);
+	case 3:
+		put(s, p, PLOCK, 0);
+		return END;
+	case 4:
+		put(s, p, PLOCK, 0);
+		GO(5);
+	case 5:
+		put(s, p, PCUR, 1);
+		return END;
+	default:
+		return END;
+	}
+}
+
+static int params_step(struct st *s, int p)
+{
+	return p == 0 ? params_changer(s, p) : p == 1 ? params_enqueuer(s, p) : params_cpu(s, p);
+}
+
+static void params_start(struct st *s)
+{
+	s->v[PKEY] = 2;
+}
+
+static int params_good(const struct st *s)
+{
+	return s->v[PKEY] == 1;
+}
+
+static int params_optional(const struct st *s, int p)
+{
+	return p == 2 && s->p[2].pc == 0;
+}
+
+/* ---- urgent ---- */
+/* UFAIR: CPU A runs something less urgent; UQUEUED: T waits on CPU B; UCOUNT: rt_queued; URUNS: how often T came to A. */
+enum { UFAIR, ULOCK, UQUEUED, UCOUNT, URUNS };
+
+/* Found A as urgent as T, and queues it on B. */
+static int urgent_enqueuer(struct st *s, int p)
+{
+	switch (s->p[p].pc) {
+	case 0:
+		LOCKED;
+		if (s->v[ULOCK])
+			return BLOCKED;
+		s->v[ULOCK] = 1;
+		GO(1);
+	case 1:
+		put(s, p, UQUEUED, 1);
+		GO(2);
+	case 2: /* M2: counts with a plain store */
+		if (mutation == 2) {
+			put(s, p, UCOUNT, 1);
+			GO(3);
+		}
+		LOCKED;
+		s->v[UCOUNT] = 1;
+		GO(3);
+	case 3: /* M3: does not look again */
+		GO(mutation != 3 && ld(s, p, UFAIR) ? 4 : 6);
+	case 4:
+		put(s, p, UQUEUED, 0);
+		GO(5);
+	case 5:
+		LOCKED;
+		s->v[UCOUNT] = 0;
+		s->v[URUNS]++;
+		GO(6);
+	case 6:
+		put(s, p, ULOCK, 0);
+		return END;
+	default:
+		return END;
+	}
+}
+
+/* CPU A. */
+static int urgent_cpu(struct st *s, int p)
+{
+	switch (s->p[p].pc) {
+	case 0: /* M1: a plain store */
+		if (mutation == 1) {
+			put(s, p, UFAIR, 1);
+			GO(1);
+		}
+		LOCKED;
+		s->v[UFAIR] = 1;
+		GO(1);
+	case 1: /* M4: does not pull */
+		if (!ld(s, p, UCOUNT) || mutation == 4)
+			return END;
+		GO(2);
+	case 2: /* M5: a busy lock counts as nothing there */
+		LOCKED;
+		if (s->v[ULOCK]) {
+			if (mutation == 5)
+				return END;
+			return BLOCKED;
+		}
+		s->v[ULOCK] = 1;
+		GO(3);
+	case 3:
+		if (ld(s, p, UQUEUED)) {
+			put(s, p, UQUEUED, 0);
+			s->v[URUNS]++;
+		}
+		GO(4);
+	case 4:
+		put(s, p, ULOCK, 0);
+		return END;
+	default:
+		return END;
+	}
+}
+
+static int urgent_step(struct st *s, int p)
+{
+	return p == 0 ? urgent_enqueuer(s, p) : p == 1 ? urgent_cpu(s, p) : END;
+}
+
+static int urgent_good(const struct st *s)
+{
+	return s->v[URUNS] == 1 && !s->v[UQUEUED];
+}
+
 static int none_optional(const struct st *s, int p)
 {
 	(void)s;
@@ -686,6 +910,8 @@ int main(void)
 		{ "steal", 0x3e, steal_step, steal_start, steal_good, steal_optional },
 		{ "affine", 0x1e, affine_step, affine_start, affine_good, affine_optional },
 		{ "requeue", 0x74, requeue_step, requeue_start, affine_good, affine_optional },
+		{ "params", 0x3e, params_step, params_start, params_good, params_optional },
+		{ "urgent", 0x3e, urgent_step, steal_start, urgent_good, none_optional },
 	};
 	int failed = 0;
 

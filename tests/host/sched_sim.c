@@ -10,8 +10,9 @@
  * caught by `on_stack`, use of a freed thread by poisoning.
  *
  * Promises kept: no wake-up is lost between block, wake, time-out and idle; mutual exclusion of uk_mutex; cancelled
- * timers do not run later; exited threads may still be woken and looked up; affinity holds on return; all in both
- * modes.
+ * timers do not run later; exited threads may still be woken and looked up; affinity holds on return; a wake-up sends one
+ * IPI at most; boosts and changes of policy against wake-ups, steals and switches: the order of the queues holds, no thread is
+ * lost, a boosted thread runs although more hogs than CPUs do not give way; all in both modes.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -64,6 +65,7 @@ __thread struct percpu *host_cpu;
 /* No grace periods here. */
 const struct tutti_upcalls tutti_upcalls;
 static uint64_t ipis, switches;
+static uint64_t ipis_of[CPUS]; /* [c] */
 static unsigned jitter;
 
 struct uk_thread *__attribute__((noinline)) host_current(void)
@@ -177,6 +179,7 @@ void plat_ipi_send(unsigned cpu, enum plat_ipi kind)
 {
 	CHECK(kind == PLAT_IPI_RESCHEDULE && cpu != host_cpu->idx);
 	__atomic_fetch_add(&ipis, 1, __ATOMIC_RELAXED);
+	ipis_of[host_cpu->idx]++;
 	raise_irq(cpu, PEND_RESCHED);
 }
 
@@ -748,6 +751,160 @@ static void herder(unsigned i)
 	}
 }
 
+static void put(struct uk_thread *t)
+{
+	thread_put(t);
+}
+
+/* ---- one IPI per wake-up ---- */
+#define SLEEPERS 9
+static struct uk_thread *sleepers[SLEEPERS];
+static unsigned stop_sleepers;
+static uint64_t with_ipi, without;
+
+static void sleeps(unsigned i)
+{
+	unsigned s = i;
+
+	while (!__atomic_load_n(&stop_sleepers, __ATOMIC_SEQ_CST)) {
+		thread_prepare_block();
+		thread_block_until(plat_monotonic_ns() + 2000000);
+		if (rnd(&s) % 4 == 0)
+			spin_ns(rnd(&s) % 100000);
+	}
+}
+
+static void counting_waker(unsigned i)
+{
+	unsigned s = i;
+
+	for (unsigned r = 0; r < 1500; r++) {
+		struct uk_thread *t = sleepers[rnd(&s) % SLEEPERS];
+		uint64_t before;
+
+		/* nothing else that this CPU does is counted */
+		arch_irq_disable();
+		before = ipis_of[cpu_id()];
+		thread_wake(t);
+		CHECK(ipis_of[cpu_id()] - before <= 1);
+		__atomic_fetch_add(ipis_of[cpu_id()] == before ? &without : &with_ipi, 1, __ATOMIC_RELAXED);
+		arch_irq_enable();
+		if (rnd(&s) % 4 == 0)
+			spin_ns(rnd(&s) % 30000);
+	}
+}
+
+/* ---- priorities ---- */
+#define RANKED 8
+static struct uk_thread *ranked[RANKED];
+static unsigned stop_ranked, ranked_there;
+
+static void ranked_body(unsigned i)
+{
+	unsigned s = i;
+
+	while (!__atomic_load_n(&stop_ranked, __ATOMIC_SEQ_CST)) {
+		switch (rnd(&s) % 4) {
+		case 0:
+			thread_yield();
+			break;
+		case 1:
+			thread_sleep_until(plat_monotonic_ns() + rnd(&s) % 50000);
+			break;
+		case 2:
+			spin_ns(rnd(&s) % 20000);
+			break;
+		default:
+			if (__atomic_load_n(&ranked_there, __ATOMIC_SEQ_CST))
+				thread_wake(ranked[rnd(&s) % RANKED]);
+		}
+	}
+}
+
+static void ranker(unsigned i)
+{
+	static const int policies[] = { THREAD_OTHER, THREAD_OTHER, THREAD_FIFO, THREAD_RR, THREAD_BATCH, THREAD_IDLE };
+	unsigned s = i + 3;
+
+	for (unsigned r = 0; r < 800; r++) {
+		struct uk_thread *t = ranked[rnd(&s) % RANKED];
+		struct uk_thread *mine = ranked[i]; /* the boost is one ranker's to give */
+		struct cpumask m = { .w = { 1 + rnd(&s) % 15 } };
+		int policy = policies[rnd(&s) % 6];
+		bool rt = policy == THREAD_FIFO || policy == THREAD_RR;
+		unsigned how = rnd(&s) % 8;
+
+		if (how < 3) {
+			CHECK(!thread_set_policy(t, policy, rt ? 1 + (int)(rnd(&s) % 99) : 0,
+						 (int)(rnd(&s) % 40) - 20));
+		} else if (how < 5) {
+			int prio = rnd(&s) % 2 ? (int)(rnd(&s) % 140) : THREAD_PRIO_NONE;
+
+			thread_set_boost(mine, prio);
+			CHECK(thread_prio(mine) <= prio);
+		} else if (how == 5) {
+			CHECK(!thread_set_affinity(mine, &m));
+		} else {
+			thread_wake(t);
+		}
+		if (rnd(&s) % 8 == 0)
+			thread_sleep_until(plat_monotonic_ns() + rnd(&s) % 100000);
+	}
+	thread_set_boost(ranked[i], THREAD_PRIO_NONE);
+}
+
+/* ---- a boost makes room ---- */
+static unsigned hogs_running, low_ran, stop_hogs;
+
+static void hog(unsigned i)
+{
+	(void)i;
+	__atomic_fetch_add(&hogs_running, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&stop_hogs, __ATOMIC_SEQ_CST))
+		safepoint();
+}
+
+static void low(unsigned i)
+{
+	(void)i;
+	__atomic_store_n(&low_ran, 1, __ATOMIC_SEQ_CST);
+}
+
+/* The boot thread is the most urgent one, a FIFO hog on each other CPU, and one more thread. */
+static void boost_makes_room(void)
+{
+	struct cpumask others = { .w = { ((1u << CPUS) - 1) & ~1u } }, first = { .w = { 1 } };
+	struct uk_thread *t;
+
+	CHECK(!thread_set_affinity(current_thread(), &first));
+	CHECK(!thread_set_policy(current_thread(), THREAD_FIFO, 90, 0));
+	stop_hogs = hogs_running = low_ran = 0;
+	for (unsigned i = 1; i < CPUS; i++) {
+		struct cpumask m = { .w = { 1u << i } };
+		struct uk_thread *h = start(hog, i, &m);
+
+		CHECK(!thread_set_policy(h, THREAD_FIFO, 50, 0));
+		put(h);
+	}
+	while (__atomic_load_n(&hogs_running, __ATOMIC_SEQ_CST) != CPUS - 1)
+		thread_sleep_until(plat_monotonic_ns() + 100000);
+	t = start(low, 0, &others);
+	CHECK(!thread_set_policy(t, THREAD_FIFO, 10, 0));
+	for (unsigned i = 0; i < 20; i++)
+		thread_sleep_until(plat_monotonic_ns() + 200000);
+	/* queued behind the hogs; it is less urgent, unless it was there before it was told so */
+	if (!__atomic_load_n(&low_ran, __ATOMIC_SEQ_CST)) {
+		thread_set_boost(t, 40);
+		while (!__atomic_load_n(&low_ran, __ATOMIC_SEQ_CST))
+			thread_sleep_until(plat_monotonic_ns() + 100000);
+	}
+	__atomic_store_n(&stop_hogs, 1, __ATOMIC_SEQ_CST);
+	put(t);
+	CHECK(!thread_set_policy(current_thread(), THREAD_OTHER, 0, 0));
+	first.w[0] = (1u << CPUS) - 1;
+	CHECK(!thread_set_affinity(current_thread(), &first));
+}
+
 static void watchdog_report(void)
 {
 	sched_report();
@@ -771,11 +928,6 @@ static void phase(const char *name)
 		(unsigned long long)__atomic_load_n(&switches, __ATOMIC_RELAXED),
 		(unsigned long long)__atomic_load_n(&ipis, __ATOMIC_RELAXED));
 	seed_source++;
-}
-
-static void put(struct uk_thread *t)
-{
-	thread_put(t);
 }
 
 int main(void)
@@ -879,6 +1031,55 @@ int main(void)
 	phase("affinity");
 	for (unsigned i = 0; i < 6; i++)
 		put(wanderers[i]);
+	for (unsigned i = 0; i < SLEEPERS; i++)
+		sleepers[i] = start(sleeps, i, NULL);
+	__atomic_fetch_add(&running_count, 1, __ATOMIC_SEQ_CST);
+	{
+		struct uk_thread *w[4];
+
+		for (unsigned i = 0; i < 4; i++)
+			w[i] = start(counting_waker, i, NULL);
+		for (unsigned i = 0; i < 4; i++) {
+			while (__atomic_load_n(&w[i]->state, __ATOMIC_SEQ_CST) != THREAD_EXITED)
+				thread_sleep_until(plat_monotonic_ns() + 1000000);
+			put(w[i]);
+		}
+	}
+	__atomic_store_n(&stop_sleepers, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&running_count, 1, __ATOMIC_SEQ_CST);
+	phase("IPIs");
+	/* the test means something */
+	CHECK(with_ipi && without);
+	for (unsigned i = 0; i < SLEEPERS; i++)
+		put(sleepers[i]);
+
+	/* the most urgent one ends it */
+	CHECK(!thread_set_policy(current_thread(), THREAD_FIFO, 99, 0));
+	__atomic_fetch_add(&running_count, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < RANKED; i++)
+		ranked[i] = start(ranked_body, i, NULL);
+	__atomic_store_n(&ranked_there, 1, __ATOMIC_SEQ_CST);
+	{
+		struct uk_thread *k[4];
+
+		for (unsigned i = 0; i < 4; i++)
+			k[i] = start(ranker, i, NULL);
+		for (unsigned i = 0; i < 4; i++) {
+			while (__atomic_load_n(&k[i]->state, __ATOMIC_SEQ_CST) != THREAD_EXITED)
+				thread_sleep_until(plat_monotonic_ns() + 1000000);
+			put(k[i]);
+		}
+	}
+	__atomic_store_n(&stop_ranked, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&running_count, 1, __ATOMIC_SEQ_CST);
+	phase("priorities");
+	for (unsigned i = 0; i < RANKED; i++)
+		put(ranked[i]);
+	CHECK(!thread_set_policy(current_thread(), THREAD_OTHER, 0, 0));
+	if (sched_preemptive) {
+		boost_makes_room();
+		phase("boost");
+	}
 	/* the last of them may still be on their way out */
 	while (thread_count() != 1)
 		thread_sleep_until(plat_monotonic_ns() + 1000000);
