@@ -4,20 +4,23 @@
  *
  * One range, handed out upwards and never taken back; an unmapped page follows below every stack and after every
  * device, so running off either end of anything faults. Stacks are recycled through a LIFO list linked by their
- * lowest word: the last one freed is the one most likely in the caches. Nothing mapped here changes its frame or goes
+ * lowest word: the last one freed is the one most likely in the caches. Each CPU has such a list of at most CPU_STACKS of its
+ * own in front; when there is no memory for a new one, those of all CPUs are looked through. Nothing mapped here changes its frame or goes
  * away, so no shootdown is ever needed: a CPU that faulted on an entry before it existed does not remember that. An MMU
  * that does not walk tables is filled before the entries are written, because it may refuse.
  *
- * Lock: its own, irq-safe, because stacks are freed by the scheduler; frame locks are taken inside. Out of memory:
+ * Locks: its own and one per CPU's list, never both, irq-safe, because stacks are freed by the scheduler; frame locks are taken inside. Out of memory:
  * mm_kstack_alloc() gives 0 and undoes; a device that cannot be mapped ends the machine.
  */
 #include "lib/errno.h"
 #include "check/check.h"
+#include "config.h"
 #include "lib/util.h"
 #include "mm/frames.h"
 #include "mm/internal.h"
 #include "mm/mm.h"
 #include "plat/plat.h"
+#include "sync/percpu.h"
 #include "uk/spinlock.h"
 
 #define STACK_PAGES (MM_KSTACK_SIZE / PAGE_SIZE)
@@ -34,6 +37,46 @@ static struct {
 	uintptr_t next;		   /* [lock] first address never used */
 	struct free_stack *stacks; /* [lock] */
 } kva = { .lock = SPINLOCK_INIT(&kva_class), .next = ARCH_KVA_BASE };
+
+#define CPU_STACKS 8u
+
+static struct cpu_stacks {
+	struct uk_spinlock lock;  /* that CPU, or who is out of memory */
+	uint32_t count;		  /* [lock] */
+	struct free_stack *first; /* [lock] */
+} __cacheline cpu_stacks[CONFIG_MAX_CPUS];
+
+/* 0: none there. Any CPU's list: its owner is the usual caller. */
+static uintptr_t cpu_stack_pop(struct cpu_stacks *list)
+{
+	struct free_stack *s;
+	unsigned long flags;
+
+	uk_spin_lock_irqsave(&list->lock, flags);
+	s = list->first;
+	if (s) {
+		list->first = s->next;
+		list->count--;
+	}
+	uk_spin_unlock_irqrestore(&list->lock, flags);
+	return (uintptr_t)s;
+}
+
+static bool cpu_stack_push(struct cpu_stacks *list, struct free_stack *s)
+{
+	unsigned long flags;
+	bool room;
+
+	uk_spin_lock_irqsave(&list->lock, flags);
+	room = list->count < CPU_STACKS;
+	if (room) {
+		s->next = list->first;
+		list->first = s;
+		list->count++;
+	}
+	uk_spin_unlock_irqrestore(&list->lock, flags);
+	return room;
+}
 
 /* Pieces of memory as large as they are. 0 or -ENOMEM. */
 static int fill_stack(uintptr_t base, const paddr_t pa[STACK_PAGES])
@@ -80,9 +123,12 @@ static uintptr_t stack_new_locked(void)
 
 uintptr_t mm_kstack_alloc(void)
 {
+	/* by the time its list is locked the CPU may be another one: no harm */
+	uintptr_t base = cpu_stack_pop(&cpu_stacks[cpu_id()]);
 	unsigned long flags;
-	uintptr_t base;
 
+	if (base)
+		goto out;
 	uk_spin_lock_irqsave(&kva.lock, flags);
 	base = (uintptr_t)kva.stacks;
 	if (base)
@@ -90,6 +136,9 @@ uintptr_t mm_kstack_alloc(void)
 	else
 		base = stack_new_locked();
 	uk_spin_unlock_irqrestore(&kva.lock, flags);
+	for (unsigned cpu = 0; !base && cpu < CONFIG_MAX_CPUS; cpu++)
+		base = cpu_stack_pop(&cpu_stacks[cpu]);
+out:
 	if (base)
 		check_memory_give((void *)base, MM_KSTACK_SIZE);
 	return base;
@@ -102,6 +151,8 @@ void mm_kstack_free(uintptr_t base)
 
 	UK_CHECK(base >= ARCH_KVA_BASE && base < ARCH_KVA_END && IS_ALIGNED(base, PAGE_SIZE));
 	check_memory_take(s + 1, MM_KSTACK_SIZE - sizeof(*s));
+	if (cpu_stack_push(&cpu_stacks[cpu_id()], s))
+		return;
 	uk_spin_lock_irqsave(&kva.lock, flags);
 	s->next = kva.stacks;
 	kva.stacks = s;

@@ -28,6 +28,11 @@ struct trap_frame;
 long mm_mmap(uintptr_t addr, size_t len, int prot, int flags);
 int mm_munmap(uintptr_t addr, size_t len);
 int mm_mprotect(uintptr_t addr, size_t len, int prot);
+/*
+ * The same for programs: if the range is uncharged and had no access before, its highest page comes with it. Such a range is a
+ * stack, as a rule, where the thread's structure is written at once: cheaper here than by a fault.
+ */
+int mm_mprotect_top(uintptr_t addr, size_t len, int prot);
 /* MADV_DONTNEED and MADV_FREE drop pages (the next touch reads zeroes; charged ones stay charged); others 0 or -EINVAL. */
 int mm_madvise(uintptr_t addr, size_t len, int advice);
 

@@ -7,7 +7,10 @@
  * are never given back, so the peak of a kind stays with it, and a stale pointer to an object always points to an
  * object of the same kind (the crash report relies on that).
  *
- * Lock: the cache's own, irq-safe; the frame locks are taken outside it. Any context. No frame left: NULL. A freed
+ * A cache may have a short list per CPU in front (struct slab_cpu): at most SLAB_PER_CPU objects each, which count as in use.
+ * When no frame is left the lists of the other CPUs are looked through, so that nothing is out of reach.
+ *
+ * Locks: the cache's own and those of the lists, irq-safe, never two at once; the frame locks are taken outside them. Any context. No frame left: NULL. A freed
  * object is checked to lie on an object boundary; more is the sanitizers' work.
  */
 #include "mm/slab.h"
@@ -15,9 +18,11 @@
 #include <stdint.h>
 
 #include "check/check.h"
+#include "config.h"
 #include "lib/util.h"
 #include "mm/frames.h"
 #include "plat/plat.h"
+#include "sync/percpu.h"
 
 LOCK_CLASS(slab_class, "slab", 90, LOCK_IRQ, "free objects of one kind");
 
@@ -48,9 +53,61 @@ static __noinline bool slab_grow_slow(struct slab_cache *c)
 	return true;
 }
 
+/* The CPU's latest object, or NULL. Any CPU's list: its owner is the usual caller. */
+static void *cpu_pop(struct slab_cpu *list)
+{
+	unsigned long flags;
+	void **obj;
+
+	uk_spin_lock_irqsave(&list->lock, flags);
+	obj = list->free;
+	if (obj) {
+		list->free = *obj;
+		list->count--;
+	}
+	uk_spin_unlock_irqrestore(&list->lock, flags);
+	return obj;
+}
+
+/* False: full. */
+static bool cpu_push(struct slab_cpu *list, void **obj)
+{
+	unsigned long flags;
+	bool room;
+
+	uk_spin_lock_irqsave(&list->lock, flags);
+	room = list->count < SLAB_PER_CPU;
+	if (room) {
+		*obj = list->free;
+		list->free = obj;
+		list->count++;
+	}
+	uk_spin_unlock_irqrestore(&list->lock, flags);
+	return room;
+}
+
+/* Out of memory: what other CPUs have set aside. */
+static __noinline void *cpus_pop_slow(struct slab_cache *c)
+{
+	void *obj = NULL;
+
+	for (unsigned cpu = 0; c->cpus && cpu < CONFIG_MAX_CPUS && !obj; cpu++)
+		obj = cpu_pop(&c->cpus[cpu]);
+	return obj;
+}
+
+/* The CPU may be another one by the time its list is locked: no harm. */
+static inline struct slab_cpu *own_list(struct slab_cache *c)
+{
+	return c->cpus ? &c->cpus[cpu_id()] : NULL;
+}
+
 void *slab_alloc(struct slab_cache *c)
 {
-	for (;;) {
+	struct slab_cpu *own = own_list(c);
+	void *warm = own ? cpu_pop(own) : NULL;
+
+	while (!warm) {
 		unsigned long flags;
 		void **obj;
 
@@ -65,9 +122,14 @@ void *slab_alloc(struct slab_cache *c)
 			check_memory_give(obj, c->size);
 			return obj;
 		}
-		if (!slab_grow_slow(c))
+		if (slab_grow_slow(c))
+			continue;
+		warm = cpus_pop_slow(c);
+		if (!warm)
 			return NULL;
 	}
+	check_memory_give(warm, c->size);
+	return warm;
 }
 
 void slab_free(struct slab_cache *c, void *obj)
@@ -76,6 +138,8 @@ void slab_free(struct slab_cache *c, void *obj)
 
 	UK_CHECK(((uintptr_t)obj & (PAGE_SIZE - 1)) % c->size == 0);
 	object_taken(c, obj);
+	if (c->cpus && cpu_push(own_list(c), obj))
+		return;
 	uk_spin_lock_irqsave(&c->lock, flags);
 	*(void **)obj = c->free;
 	c->free = obj;

@@ -7,24 +7,45 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/list.h"
 #include "uk/spinlock.h"
+
+/*
+ * A few free objects of one CPU, so that what is made and ended at a high rate on several CPUs (threads) meets on no
+ * common lock and comes back warm.
+ */
+struct slab_cpu {
+	struct uk_spinlock lock; /* that CPU, or who is out of memory */
+	uint32_t count;		 /* [lock] */
+	void *free;		 /* [lock] LIFO */
+} __attribute__((aligned(64)));
 
 struct slab_cache {
 	const char *name; /* [I] */
 	size_t size;	  /* [I] object size, rounded up to 16 */
 	struct uk_spinlock lock;
-	void *free;    /* [lock] LIFO, linked through the first word */
-	size_t in_use; /* [lock] */
-	size_t total;  /* [lock] */
+	void *free;	       /* [lock] LIFO, linked through the first word */
+	size_t in_use;	       /* [lock] those of CPUs included */
+	size_t total;	       /* [lock] */
+	struct slab_cpu *cpus; /* [I] one per possible CPU, or NULL: none */
 };
 
 LOCK_CLASS_EXTERN(slab_class);
 
+#define SLAB_PER_CPU 8u /* objects at most */
+
 #define SLAB_CACHE(n, type)                                                                                \
 	{                                                                                                  \
 		.name = (n), .size = (sizeof(type) + 15) & ~(size_t)15, .lock = SPINLOCK_INIT(&slab_class) \
+	}
+
+/* With lists per CPU: cpus_ is an array of CONFIG_MAX_CPUS zeroed elements. */
+#define SLAB_CACHE_CPUS(n, type, cpus_)                                                                    \
+	{                                                                                                  \
+		.name = (n), .size = (sizeof(type) + 15) & ~(size_t)15, .lock = SPINLOCK_INIT(&slab_class), \
+		.cpus = (cpus_)                                                                            \
 	}
 
 /* At most PAGE_SIZE/2 bytes per object. */

@@ -598,12 +598,13 @@ static bool is_closed(uintptr_t start, uintptr_t end)
 	return v && !v->prot && !v->attr && v->end >= end;
 }
 
-int mm_mprotect(uintptr_t addr, size_t len, int prot)
+/* *opened: a closed range became writable. */
+static int protect_range(uintptr_t addr, size_t len, int prot, bool *opened)
 {
 	uintptr_t end;
-	bool opened;
 	int err;
 
+	*opened = false;
 	if (!IS_ALIGNED(addr, PAGE_SIZE))
 		return -EINVAL;
 	err = check_prot(prot);
@@ -613,15 +614,29 @@ int mm_mprotect(uintptr_t addr, size_t len, int prot)
 		return -ENOMEM;
 	end = addr + ALIGN_UP(len, PAGE_SIZE);
 	as_write_lock();
-	opened = ((unsigned)prot & PROT_W) && is_closed(addr, end);
+	*opened = ((unsigned)prot & PROT_W) && is_closed(addr, end);
 	err = mprotect_locked(addr, end, (unsigned)prot);
 	as_write_unlock();
-	/*
-	 * What is mapped without access and then opened is a stack, as a rule, and its highest page is used at once: for the thread's
-	 * structure. Cheaper now than by a fault.
-	 */
-	if (!err && opened)
+	return err;
+}
+
+int mm_mprotect(uintptr_t addr, size_t len, int prot)
+{
+	bool opened;
+
+	return protect_range(addr, len, prot, &opened);
+}
+
+int mm_mprotect_top(uintptr_t addr, size_t len, int prot)
+{
+	bool opened;
+	const int err = protect_range(addr, len, prot, &opened);
+
+	if (!err && opened) {
+		const uintptr_t end = addr + ALIGN_UP(len, PAGE_SIZE);
+
 		fault_populate(end - PAGE_SIZE, end);
+	}
 	return err;
 }
 

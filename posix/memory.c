@@ -60,7 +60,7 @@ long sys_munmap(const long *a)
 
 long sys_mprotect(const long *a)
 {
-	return mm_mprotect((uintptr_t)a[0], ARG_SIZE(a, 1), ARG_INT(a, 2));
+	return mm_mprotect_top((uintptr_t)a[0], ARG_SIZE(a, 1), ARG_INT(a, 2));
 }
 
 long sys_madvise(const long *a)
