@@ -255,12 +255,27 @@ static struct uk_thread *release_waiter_locked(struct pi_waiter *w, int result)
 	return t;
 }
 
-static void wake_and_put(struct uk_thread *t)
+/*
+ * Preemption stays off from the section that chose the thread until it is awake: giving the lock away may have taken the caller's
+ * boost, and somebody less urgent than the new owner must not run in between.
+ */
+static void section_begin(void) ACQUIRES(pi.lock);
+static void section_end(struct uk_thread *wake) RELEASES(pi.lock);
+
+static void section_begin(void)
 {
-	if (t) {
-		thread_wake(t);
-		thread_put(t);
+	preempt_disable();
+	uk_spin_lock(&pi.lock);
+}
+
+static void section_end(struct uk_thread *wake)
+{
+	uk_spin_unlock(&pi.lock);
+	if (wake) {
+		thread_wake(wake);
+		thread_put(wake);
 	}
+	preempt_enable();
 }
 
 /* ---- lock ---- */
@@ -376,11 +391,10 @@ long posix_futex_lock_pi(uintptr_t addr, uint64_t deadline, bool try)
 		r = -EFAULT;
 		if (arch_user_cmpxchg32(word_of(addr), 0, 0, &was))
 			break;
-		uk_spin_lock(&pi.lock);
 		wake = NULL;
+		section_begin();
 		r = lock_locked(addr, &w, &spare, try, &wake);
-		uk_spin_unlock(&pi.lock);
-		wake_and_put(wake);
+		section_end(wake);
 		if (r == NO_STATE) {
 			spare = slab_alloc(&state_cache);
 			if (!spare)
@@ -495,11 +509,10 @@ long posix_futex_unlock_pi(uintptr_t addr)
 	do {
 		if (arch_user_load32(word_of(addr), &now))
 			return -EFAULT;
-		uk_spin_lock(&pi.lock);
+		section_begin();
 		r = unlock_locked(addr, &wake);
-		uk_spin_unlock(&pi.lock);
+		section_end(wake);
 	} while (r == CHANGED);
-	wake_and_put(wake);
 	return r;
 }
 
@@ -517,11 +530,10 @@ void posix_futex_pi_thread_ends(void)
 	do {
 		struct uk_thread *wake = NULL;
 
-		uk_spin_lock(&pi.lock);
+		section_begin();
 		more = !list_empty(&pt->pi_held);
 		if (more)
 			follow_word_locked(list_first(&pt->pi_held, struct pi_state, held), &wake);
-		uk_spin_unlock(&pi.lock);
-		wake_and_put(wake);
+		section_end(wake);
 	} while (more);
 }

@@ -11,9 +11,9 @@
 #include "check.h"
 #include "futex.h"
 
-enum { MAIN = 50, HIGH = 40, HOG = 30, LOW = 10, DEPTH = 3, WAITERS = 6 };
+enum { MAIN = 50, HIGH = 40, HOG = 30, LOW = 10, IDLER = 1, DEPTH = 3, WAITERS = 6 };
 
-static _Atomic uint32_t locks[DEPTH], held, done, low_ran, hogs_left;
+static _Atomic uint32_t locks[DEPTH], release, done, low_ran, asked, settled;
 static int depth;
 
 static void set_priority(uint32_t tid, int priority)
@@ -39,17 +39,36 @@ static void announce(_Atomic uint32_t *word, uint32_t value)
 	futex_wake(word, 100);
 }
 
-/* Has the first lock. Waits for nothing but its turn on the CPU. */
+/* The least urgent thread of all: it runs, on one CPU, when everybody else has blocked, and then says so. */
+static void *rest(void *arg)
+{
+	uint32_t seen;
+
+	set_priority(0, IDLER);
+	for (uint32_t n = 1;; n++) {
+		while ((seen = atomic_load(&asked)) != n && seen != UINT32_MAX)
+			futex_wait(&asked, seen);
+		if (seen == UINT32_MAX)
+			return arg;
+		announce(&settled, n);
+	}
+}
+
+static void settle(void)
+{
+	uint32_t n = atomic_load(&settled) + 1;
+
+	announce(&asked, n);
+	wait_until(&settled, n);
+}
+
+/* Has the first lock. */
 static void *low(void *arg)
 {
 	set_priority(0, LOW);
 	CHECK_EQ(pi_lock(&locks[0]), 0);
-	announce(&held, 1);
-	while (!(atomic_load(&locks[0]) & FUTEX_WAITERS))
-		;
-	/* The hog has begun by now or will when we end; with it runnable only inheritance brings us here. */
-	while (!atomic_load(&hogs_left))
-		;
+	wait_until(&release, 1);
+	CHECK_EQ(atomic_load(&done), 0);
 	CHECK_EQ(pi_unlock(&locks[0]), 0);
 	atomic_store(&low_ran, 1);
 	return arg;
@@ -73,10 +92,9 @@ static void *hog(void *arg)
 	int64_t end = check_clock(CLOCK_MONOTONIC) + 10000000000;
 
 	set_priority(0, HOG);
-	atomic_store(&hogs_left, 1);
 	while (!atomic_load(&done))
 		CHECK(check_clock(CLOCK_MONOTONIC) < end); /* the owner of the lock does not run */
-	CHECK_EQ(atomic_load(&low_ran), 0);
+	CHECK_EQ(atomic_load(&low_ran), 0);		   /* it lost the priority with the lock */
 	return arg;
 }
 
@@ -96,22 +114,20 @@ static void inversion(int links)
 	int n = 0;
 
 	depth = links;
-	atomic_store(&held, 0);
+	atomic_store(&release, 0);
 	atomic_store(&done, 0);
 	atomic_store(&low_ran, 0);
-	atomic_store(&hogs_left, 0);
 	t[n++] = check_spawn(low, NULL);
-	wait_until(&held, 1);
+	settle();
 	for (int i = 1; i < links; i++) {
 		t[n++] = check_spawn(link_of_chain, (void *)(uintptr_t)i);
-		set_priority(0,
-			     LOW); /* behind the others of this priority, and below the link: it runs until it waits */
-		while (!(atomic_load(&locks[i - 1]) & FUTEX_WAITERS))
-			sched_yield();
-		set_priority(0, MAIN);
+		settle();
 	}
 	t[n++] = check_spawn(high, NULL);
+	settle();
+	/* All wait. The hog runs when we do not, and so does the owner, if its priority is that of who waits. */
 	t[n++] = check_spawn(hog, NULL);
+	announce(&release, 1);
 	while (n)
 		check_join(t[--n]);
 	CHECK_EQ(atomic_load(&low_ran), 1);
@@ -119,7 +135,7 @@ static void inversion(int links)
 		CHECK_EQ(atomic_load(&locks[i]), 0);
 }
 
-static _Atomic uint32_t started, order[WAITERS], position, tids[WAITERS];
+static _Atomic uint32_t order[WAITERS], position, tids[WAITERS];
 static const int priorities[WAITERS] = { 20, 35, 20, 38, 35, 21 };
 
 static void *waiter(void *arg)
@@ -128,7 +144,6 @@ static void *waiter(void *arg)
 
 	atomic_store(&tids[i], futex_tid());
 	set_priority(0, priorities[i]);
-	atomic_fetch_add(&started, 1);
 	CHECK_EQ(pi_lock(&locks[0]), 0);
 	atomic_store(&order[atomic_fetch_add(&position, 1)], (uint32_t)i);
 	CHECK_EQ(pi_unlock(&locks[0]), 0);
@@ -141,23 +156,14 @@ static void by_priority(bool change)
 	pthread_t t[WAITERS];
 
 	atomic_store(&position, 0);
-	atomic_store(&started, 0);
 	CHECK_EQ(pi_lock(&locks[0]), 0);
 	for (uintptr_t i = 0; i < WAITERS; i++) {
 		t[i] = check_spawn(waiter, (void *)i);
-		/*
-		 * Below everybody until the new one waits; from then on it lends us its priority, so that we come back by ourselves:
-		 * the CPU is ours again only when it, being more urgent or equal and first, has blocked.
-		 */
-		set_priority(0, LOW);
-		while (atomic_load(&started) != i + 1)
-			sched_yield();
-		sched_yield();
-		set_priority(0, MAIN);
+		settle();
 	}
 	if (change) {
 		set_priority(atomic_load(&tids[2]), 39);
-		set_priority(atomic_load(&tids[1]), 1);
+		set_priority(atomic_load(&tids[1]), 2);
 	}
 	CHECK_EQ(pi_unlock(&locks[0]), 0);
 	for (int i = 0; i < WAITERS; i++)
@@ -168,12 +174,17 @@ static void by_priority(bool change)
 
 int main(void)
 {
+	pthread_t idler;
+
 	set_priority(0, MAIN);
+	idler = check_spawn(rest, NULL);
 	for (int round = 0; round < 3; round++) {
 		for (int links = 1; links <= DEPTH; links++)
 			inversion(links);
 		by_priority(false);
 		by_priority(true);
 	}
+	announce(&asked, UINT32_MAX);
+	check_join(idler);
 	return 0;
 }
