@@ -84,7 +84,7 @@ bool tutti_rcu_read_held(void);
 /**
  * Call fn(head) once a grace period has passed: all read sections that began before this call have ended by then. The callback runs in a
  * kernel thread, with preemption on, in order with others of the same CPU; it must not sleep and must not use uk_malloc() or
- * the malloc family. It may call tutti_rcu_call() again.
+ * the malloc family, nor thread-local storage: it has none. It may call tutti_rcu_call() again.
  * Context: any; does not sleep
  * Locks: none for the first half, which is one compare-and-swap; may take a run queue's to wake the thread (irq-safe)
  * Ownership: *head is RCU's until fn gets it back

@@ -7,7 +7,8 @@ a terminal, a pipe or a file behaves as with any other program. Streams that the
 is a pipe, the file tree an unnamed file.
 
 The process belongs to the tool's process group, so Ctrl-C reaches it as well and a job in the background stays one; and Linux kills
-it when the thread that started it dies. One that is over its time gets SIGQUIT and a second to report what its CPUs were doing. Nothing here ticks: the loop sleeps until a pipe or the process itself has something to say.
+it when the thread that started it dies. One that is over its time gets SIGQUIT and a second to report what its CPUs
+were doing. Nothing here ticks: the loop sleeps until a pipe or the process itself has something to say.
 """
 
 import os
