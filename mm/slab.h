@@ -42,10 +42,10 @@ LOCK_CLASS_EXTERN(slab_class);
 	}
 
 /* With lists per CPU: cpus_ is an array of CONFIG_MAX_CPUS zeroed elements. */
-#define SLAB_CACHE_CPUS(n, type, cpus_)                                                                    \
-	{                                                                                                  \
+#define SLAB_CACHE_CPUS(n, type, cpus_)                                                                     \
+	{                                                                                                   \
 		.name = (n), .size = (sizeof(type) + 15) & ~(size_t)15, .lock = SPINLOCK_INIT(&slab_class), \
-		.cpus = (cpus_)                                                                            \
+		.cpus = (cpus_)                                                                             \
 	}
 
 /* At most PAGE_SIZE/2 bytes per object. */
