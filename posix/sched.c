@@ -13,6 +13,7 @@
  */
 #include "lib/string.h"
 #include "plat/plat.h"
+#include "posix/futex.h"
 #include "posix/posix.h"
 #include "sync/percpu.h"
 
@@ -50,6 +51,16 @@ long sys_getcpu(const long *a)
 	    (a[1] && posix_copy_out(ARG_PTR(a, 1), &node, sizeof(node))))
 		return -EFAULT;
 	return 0;
+}
+
+/* Set them, and tell those whom the thread waits for by a PI futex. `t` is held by a reference. */
+static int set_params(struct uk_thread *t, const struct thread_params *p)
+{
+	int err = thread_set_params(t, p);
+
+	if (!err)
+		posix_futex_pi_prio_changed(t);
+	return err;
 }
 
 /* ---- affinity ---- */
@@ -132,7 +143,7 @@ static long set_scheduler(int pid, int policy, const void *user)
 		p.reset_on_fork = policy & RESET_ON_FORK;
 	}
 	p.rt_prio = prio;
-	r = thread_set_params(t, &p);
+	r = set_params(t, &p);
 	thread_put(t);
 	return r;
 }
@@ -225,7 +236,7 @@ long sys_sched_setattr(const long *a)
 			p.nice = MAX(MIN(attr.nice, 19), -20);
 	}
 	p.reset_on_fork = attr.flags & ATTR_RESET_ON_FORK;
-	r = thread_set_params(t, &p);
+	r = set_params(t, &p);
 	thread_put(t);
 	return r;
 }
@@ -288,10 +299,15 @@ long sys_sched_rr_get_interval(const long *a)
 
 /* ---- nice ---- */
 
+#define NICE_BATCH 32u
+
 struct nice_walk {
 	bool set;
 	int nice; /* in: to set; out: the least */
 	bool any;
+	/* to set: those that still have another value, with a reference; the list's lock is above what setting takes */
+	unsigned count;
+	struct uk_thread *batch[NICE_BATCH];
 };
 
 static void nice_one(struct uk_thread *t, struct nice_walk *w)
@@ -302,7 +318,7 @@ static void nice_one(struct uk_thread *t, struct nice_walk *w)
 	if (w->set) {
 		p.nice = w->nice;
 		/* cannot fail: policy and priority were valid together */
-		UK_CHECK(!thread_set_params(t, &p));
+		UK_CHECK(!set_params(t, &p));
 	} else {
 		w->nice = w->any ? MIN(w->nice, p.nice) : p.nice;
 	}
@@ -312,9 +328,35 @@ static void nice_one(struct uk_thread *t, struct nice_walk *w)
 static void nice_each(struct uk_thread *t, void *arg)
 {
 	const struct posix_thread *pt = t->posix;
+	struct nice_walk *w = arg;
+	struct thread_params p;
 
-	if (pt && pt->counted)
-		nice_one(t, arg);
+	if (!pt || !pt->counted)
+		return;
+	if (!w->set) {
+		nice_one(t, w);
+		return;
+	}
+	w->any = true;
+	thread_get_params(t, &p);
+	if (p.nice != w->nice && w->count < NICE_BATCH)
+		w->batch[w->count++] = thread_get(t);
+}
+
+/* A round that fills the batch may have left some out. */
+static void nice_all(struct nice_walk *w)
+{
+	bool full;
+
+	do {
+		w->count = 0;
+		thread_foreach(nice_each, w);
+		full = w->count == NICE_BATCH;
+		for (unsigned i = 0; i < w->count; i++) {
+			nice_one(w->batch[i], w);
+			thread_put(w->batch[i]);
+		}
+	} while (full);
 }
 
 static long nice_walk(int which, int who, struct nice_walk *w)
@@ -340,7 +382,7 @@ static long nice_walk(int which, int who, struct nice_walk *w)
 	default:
 		return -EINVAL;
 	}
-	thread_foreach(nice_each, w);
+	nice_all(w);
 	return w->any ? 0 : -ESRCH;
 }
 

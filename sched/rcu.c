@@ -191,6 +191,7 @@ static long synchronize_on_kstack(void *a, void *b)
 
 void tutti_rcu_synchronize(void)
 {
+	lock_hook_may_sleep();
 	UK_ASSERT(context_may_sleep());
 	/* One CPU, and a thread runs on it with preemption on: nobody is in a section. */
 	if (rcu.cpus > 1)
@@ -214,6 +215,7 @@ static long barrier_on_kstack(void *a, void *b)
 
 void tutti_rcu_barrier(void)
 {
+	lock_hook_may_sleep();
 	UK_ASSERT(context_may_sleep());
 	sched_on_kstack(barrier_on_kstack, NULL, NULL);
 }

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "sync/lock_hooks.h"
 #include "sync/percpu.h"
 
 /* Part of an object that is to be freed by tutti_rcu_call(). */
@@ -37,6 +38,7 @@ struct tutti_rcu_head {
 static inline void tutti_rcu_read_lock(void)
 {
 	preempt_disable();
+	lock_hook_rcu_lock();
 }
 
 /**
@@ -48,6 +50,7 @@ static inline void tutti_rcu_read_lock(void)
  */
 static inline void tutti_rcu_read_unlock(void)
 {
+	lock_hook_rcu_unlock();
 	preempt_enable();
 }
 

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1,2,4,8 sched=preempt,coop timeout=7200
+// test: replay=10 cpus=1,2,4,8 sched=preempt,coop
 /*
- * The sleeping locks under load, one kind after the other, for as long as TUTTI_MINUTES says (tests/guest/lock_torture.c is the short form).
+ * The sleeping locks under load, one kind after the other.
  *
  * Checked: exclusion, by plain variables that belong together; no lost wake-up, by waits without a deadline, which then last for ever;
  * time-outs, which neither hold a lock nor make others miss their turn; units, items and completions, which arrive once each.
  * (Fairness of the mutex: tests/guest/mutex_fairness.c.)
  */
-#ifndef TORTURE_SHORT
-#define TORTURE_LONG
-#endif
 #include "torture.h"
 
 #include <tutti/completion.h>

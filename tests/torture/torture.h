@@ -5,8 +5,7 @@
  *	PROGRAM [--seed N] [--ops N] [--seconds S]
  *
  * prints `seed N` first. With --seconds S > 0 it runs by time, else until it has done `ops` operations, whose default
- * the program gives to torture_begin(). `tutti test torture --minutes M` sets TUTTI_MINUTES=M, which stands for
- * --seconds 60 * M. A broken invariant is one line on standard error that names the seed, and exit status 1.
+ * the program gives to torture_begin(): the short form. `./tutti test torture --minutes M [--seed N]` gives --seconds and --seed. A broken invariant is one line on standard error that names the seed, and exit status 1.
  *
  *	int main(int argc, char **argv)
  *	{
@@ -51,18 +50,11 @@ __attribute__((unused)) static uint64_t torture_number(const char *name, const c
 /* `ops`: operations of the short form; a replayed run, one of many and slow, does a quarter. */
 __attribute__((unused)) static void torture_begin(int argc, char **argv, uint64_t ops)
 {
-	const char *minutes = getenv("TUTTI_MINUTES");
-
 	torture.seed = TORTURE_SEED;
 #ifdef CHECK_REPLAY
 	ops = (ops + 3) / 4;
 #endif
 	torture.ops = ops;
-#ifdef TORTURE_LONG /* a program of tests/torture that `tutti test` starts */
-	torture.seconds = minutes && atol(minutes) > 0 ? (uint64_t)atol(minutes) * 60 : 0;
-#else
-	(void)minutes;
-#endif
 	for (int i = 1; i < argc; i++) {
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 
