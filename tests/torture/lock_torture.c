@@ -5,7 +5,7 @@
  *
  * Checked: exclusion, by plain variables that belong together; no lost wake-up, by waits without a deadline, which then last for ever;
  * time-outs, which neither hold a lock nor make others miss their turn; units, items and completions, which arrive once each.
- * (Fairness of the mutex: tests/guest/mutex_fairness.c.)
+ * (Fairness of the mutex: tests/guest/lock_fairness.c.)
  */
 #include "torture.h"
 
