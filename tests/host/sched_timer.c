@@ -65,10 +65,8 @@ void preempt_resched_slow(void)
 
 void uk_spin_lock_slow(struct uk_spinlock *l)
 {
-	do {
-		while (uk_spin_is_locked(l))
-			sched_yield();
-	} while (__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE));
+	while (!spin_try_word(l))
+		sched_yield();
 }
 
 unsigned plat_cpu_count(void)
