@@ -23,8 +23,11 @@
  * To make and remove a mapping costs the host six times what a change of its protection does. So a small range is dropped by
  * taking all access away, and `filled` remembers which piece of the file stands where; a fill of the same piece at the same
  * place, as when a thread's stack is unmapped and the next one's is mapped, gives the access back. A record says
- * "the host maps these bytes of the file here" and goes before anything makes that untrue. Its `va` is 0 (free), BUSY (in
- * one CPU's hands) or the address. Emptying the cache is the one thing that meets fills of other pages: `emptied` is set
+ * "the host maps these bytes of the file here" and goes before anything makes that untrue. Its `range` is 0 (free), BUSY (in
+ * one CPU's hands) or the address with the number of pages in its low bits: one word says whether a record meets a range, so
+ * nobody takes one in hand that does not. For those fills of other pages may overlook a record only in the hands of a CPU
+ * that fills some of the same pages, from the same entries of the tables (the lock is shared), and that finds it true or
+ * throws it away. Emptying the cache is the one thing that meets fills of other pages: `emptied` is set
  * first and nothing is reused from then on; it waits for those in the middle of it (`reusing`).
  *
  * Replay model. All virtual CPUs are coroutines of one host thread and see one address space, so a TLB per CPU is
@@ -75,14 +78,15 @@ struct stale {
 
 /* The host maps [pa, pa + len) of the file at `va`. */
 struct filled {
-	uintptr_t va; /* [a] */
-	paddr_t pa;   /* [who made va BUSY] */
-	uint64_t len; /* [the same] */
+	uint64_t range; /* [a] va | pages */
+	paddr_t pa;	/* [who made range BUSY] */
 };
-#define FILLED	    64u
-#define FILLED_MAX  (16 * PAGE_SIZE) /* longer ones are not remembered */
-#define FILLED_BUSY 1ul
-#define PARK_MAX    (256 * PAGE_SIZE) /* larger ranges are dropped for good */
+#define FILLED	     64u
+#define FILLED_MAX   (16 * PAGE_SIZE) /* longer ones are not remembered */
+#define FILLED_BUSY  (PAGE_SIZE - 1)
+#define FILLED_PAGES (PAGE_SIZE - 1) /* of range */
+_Static_assert(FILLED_MAX / PAGE_SIZE < FILLED_BUSY, "a number of pages is not BUSY");
+#define PARK_MAX (256 * PAGE_SIZE) /* larger ranges are dropped for good */
 
 static struct {
 	int fd;	      /* [I] */
@@ -132,6 +136,11 @@ static long host_drop(uintptr_t start, uintptr_t end)
 			HOST_MAP_PRIVATE | HOST_MAP_ANONYMOUS | HOST_MAP_NORESERVE | HOST_MAP_FIXED, -1, 0);
 }
 
+static inline uint64_t filled_range(uintptr_t va, uint64_t len)
+{
+	return va | len >> PAGE_SHIFT;
+}
+
 /*
  * Take out what is remembered of [start, end). If one of them is exactly this piece it is left BUSY and is the result.
  */
@@ -141,24 +150,27 @@ static struct filled *filled_claim(uintptr_t start, uintptr_t end, paddr_t pa)
 
 	for (unsigned i = 0; i < FILLED; i++) {
 		struct filled *f = &mmu.filled[i];
-		uintptr_t va = __atomic_load_n(&f->va, __ATOMIC_RELAXED);
+		uint64_t range = __atomic_load_n(&f->range, __ATOMIC_RELAXED);
+		const uintptr_t va = ALIGN_DOWN(range, PAGE_SIZE);
 
-		/* acquire: pairs with the release in filled_put() */
-		if (va <= FILLED_BUSY || va >= end || va + FILLED_MAX <= start ||
-		    !__atomic_compare_exchange_n(&f->va, &va, FILLED_BUSY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (!va || va >= end || va + (range & FILLED_PAGES) * PAGE_SIZE <= start)
 			continue;
-		if (!same && va == start && f->len == end - start && f->pa == pa)
+		/* acquire: pairs with the release in filled_put() */
+		if (!__atomic_compare_exchange_n(&f->range, &range, FILLED_BUSY, false, __ATOMIC_ACQUIRE,
+						 __ATOMIC_RELAXED))
+			continue;
+		if (!same && range == filled_range(start, end - start) && f->pa == pa)
 			same = f;
 		else
-			__atomic_store_n(&f->va, va + f->len <= start ? va : 0, __ATOMIC_RELEASE);
+			__atomic_store_n(&f->range, 0, __ATOMIC_RELEASE);
 	}
 	return same;
 }
 
-static void filled_put(struct filled *f, uintptr_t va)
+static void filled_put(struct filled *f, uint64_t range)
 {
 	/* pairs with the acquire in filled_claim() */
-	__atomic_store_n(&f->va, va, __ATOMIC_RELEASE);
+	__atomic_store_n(&f->range, range, __ATOMIC_RELEASE);
 }
 
 static void filled_forget(uintptr_t start, uintptr_t end)
@@ -172,14 +184,13 @@ static void filled_forget(uintptr_t start, uintptr_t end)
 static void filled_remember(uintptr_t va, paddr_t pa, uint64_t len)
 {
 	struct filled *f = &mmu.filled[__atomic_fetch_add(&mmu.filled_next, 1, __ATOMIC_RELAXED) % FILLED];
-	uintptr_t old = __atomic_load_n(&f->va, __ATOMIC_RELAXED);
+	uint64_t old = __atomic_load_n(&f->range, __ATOMIC_RELAXED);
 
 	if (old == FILLED_BUSY ||
-	    !__atomic_compare_exchange_n(&f->va, &old, FILLED_BUSY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+	    !__atomic_compare_exchange_n(&f->range, &old, FILLED_BUSY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	f->pa = pa;
-	f->len = len;
-	filled_put(f, va);
+	filled_put(f, filled_range(va, len));
 }
 
 static bool host_protect(uintptr_t va, uint64_t len, int prot)
@@ -203,7 +214,7 @@ static bool filled_reuse(uintptr_t va, paddr_t pa, uint64_t len, int prot)
 	if (!f)
 		return false;
 	done = host_protect(va, len, prot);
-	filled_put(f, done ? va : 0);
+	filled_put(f, done ? filled_range(va, len) : 0);
 	return done;
 }
 
