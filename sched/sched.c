@@ -13,8 +13,8 @@
  * Waking: BLOCKING -> RUNNING is all if the sleeper has not gone yet. After BLOCKED -> RUNNING the waker spins
  * until on_cpu is 0. This cannot deadlock, whatever the waker holds and wherever it runs: from BLOCKING -> BLOCKED
  * to on_cpu = 0 the other CPU has interrupts off, already holds the only lock it needs and waits for nothing; on
- * the same CPU no interrupt gets in between. sched_evict() waits likewise for a thread that was queued in the middle
- * of a switch; it holds that CPU's queue lock, which the rest of the switch does not take.
+ * the same CPU no interrupt gets in between. sched_evict() and sched_params_changed() wait likewise for a thread that was queued in
+ * the middle of a switch; they hold that CPU's queue lock, which the rest of the switch does not take.
  *
  * No lost wake-up (idle). Idle CPU I: halted = 1 by exchange; look at the queue; halt (interrupts off from before
  * the exchange to the halt). Enqueuer E: queue under the lock; if `current` is the idle thread, exchange halted
@@ -94,6 +94,7 @@ struct rq {
 	uint32_t top_prio;	    /* [lock to write, a to read] of the first in `q` */
 	uint32_t halted;	    /* [a] 1: about to halt or halted, needs an IPI to look at its queue */
 	uint64_t slice_start;	    /* [c] */
+	uint64_t slice_turn;	    /* [c] turn_ns of the running thread then */
 	uint64_t rotated;	    /* [c] when a thread was last pushed to an equally loaded CPU */
 	struct uk_thread *migrate;  /* [c] `prev`, to be queued anew once the switch is complete */
 	enum sched_how migrate_how; /* [c] */
@@ -210,8 +211,11 @@ static inline void charge_locked(struct rq *rq, struct uk_thread *t, uint64_t no
 		return;
 	__atomic_store_n(&t->run_ns, t->run_ns + ran, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->run_start, now, __ATOMIC_RELAXED);
-	if (!t->is_idle)
-		runq_charge(&rq->q, &t->ent, ran);
+	if (unlikely(t->is_idle))
+		return;
+	if (unlikely(is_real_time(t)))
+		t->turn_ns += ran;
+	runq_charge(&rq->q, &t->ent, ran);
 }
 
 static void note_current_locked(struct rq *rq, const struct uk_thread *t) REQUIRES(rq->lock);
@@ -334,10 +338,15 @@ static unsigned choose_cpu(const struct uk_thread *t, enum sched_how how, bool *
 	return least_loaded(t);
 }
 
-/* Of the running thread. Interrupts off, own CPU. */
+/*
+ * Of the running thread. Interrupts off, own CPU. A real-time thread that was interrupted goes on with its turn: else its equals
+ * would wait for ever for one that is interrupted more often than turns end.
+ */
 static uint64_t slice_end(const struct rq *rq)
 {
-	return rq->slice_start + (rq->cur_prio < RUNQ_PRIO_FAIR ? RR_SLICE_NS : runq_slice_ns(&rq->q));
+	if (rq->cur_prio >= RUNQ_PRIO_FAIR)
+		return rq->slice_start + runq_slice_ns(&rq->q);
+	return rq->slice_start + RR_SLICE_NS - MIN(rq->slice_turn, RR_SLICE_NS);
 }
 
 /* Arm the end of the running thread's slice on this CPU. Interrupts off. */
@@ -560,9 +569,8 @@ static void finish_switch(struct uk_thread *prev)
 /*
  * `prev` can go on, but may not be the one to. Who is next: NULL if it is prev. prev is queued or put into rq->migrate then.
  */
-static struct uk_thread *contest_locked(struct rq *rq, struct uk_thread *prev, enum why why, uint64_t now)
-	REQUIRES(rq->lock);
-static inline struct uk_thread *contest_locked(struct rq *rq, struct uk_thread *prev, enum why why, uint64_t now)
+static struct uk_thread *contest_locked(struct rq *rq, struct uk_thread *prev, enum why why) REQUIRES(rq->lock);
+static inline struct uk_thread *contest_locked(struct rq *rq, struct uk_thread *prev, enum why why)
 {
 	const unsigned cpu = (unsigned)(rq - rqs);
 	struct uk_thread *next;
@@ -578,7 +586,9 @@ static inline struct uk_thread *contest_locked(struct rq *rq, struct uk_thread *
 	if (why == WHY_YIELD)
 		runq_yield(&rq->q, &prev->ent);
 	else if (unlikely(is_real_time(prev)))
-		turn_over = PARAMS_POLICY(prev->params_used) == THREAD_RR && now - rq->slice_start >= RR_SLICE_NS;
+		turn_over = PARAMS_POLICY(prev->params_used) == THREAD_RR && prev->turn_ns >= RR_SLICE_NS;
+	if (turn_over || prev->turn_ns >= RR_SLICE_NS)
+		prev->turn_ns = 0;
 	if (!runq_first_goes(&rq->q, &prev->ent, turn_over))
 		return NULL;
 	next = pick_locked(rq);
@@ -629,7 +639,7 @@ static void switch_away(enum why why)
 							__ATOMIC_ACQUIRE);
 	}
 	if (runnable) {
-		next = contest_locked(rq, prev, why, now);
+		next = contest_locked(rq, prev, why);
 		if (!next)
 			next = rq->migrate ? rq->idle : prev;
 	} else {
@@ -641,6 +651,7 @@ static void switch_away(enum why why)
 	if (sched_preemptive && rq->q.count && next != rq->idle)
 		__atomic_store_n(&rq->tick, 1, __ATOMIC_RELAXED);
 	rq->slice_start = now;
+	rq->slice_turn = next->turn_ns;
 	if (next == prev) {
 		uk_spin_unlock(&rq->lock);
 		after_switch(rq);
@@ -705,8 +716,10 @@ void sched_params_changed(struct uk_thread *t)
 		queue_add_locked(rq, t, RUNQ_BACK);
 		if (!is_idle_on(rq))
 			urgent = is_urgent_locked(rq, t, SCHED_HOW_WOKEN);
-		/* A more urgent thread may be better off elsewhere; not in the middle of its switch, which looks by itself. */
-		if (is_real_time(t) && !urgent && sched.cpus > 1 && !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+		/* A more urgent thread may be better off elsewhere. In the middle of its switch away: as in sched_evict(). */
+		if (is_real_time(t) && !urgent && sched.cpus > 1) {
+			while (unlikely(__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)))
+				arch_cpu_relax();
 			queue_del_locked(rq, t);
 			place = true;
 		}

@@ -60,6 +60,7 @@ struct uk_thread {
 	char name[24];	    /* [I] */
 	uint64_t run_ns;    /* [c] CPU time, added up at switches */
 	uint64_t run_start; /* [c] up to when run_ns counts; while not running: when it stopped */
+	uint64_t turn_ns;   /* [c] real time: CPU time of its turn so far */
 	/* start of the thread */
 	void (*fn)(void *); /* [I] */
 	void *arg;	    /* [I] */

@@ -2,7 +2,7 @@
 // test: replay=12 cpus=1,2,4 sched=preempt
 /*
  * Real-time threads interrupt. On one CPU: one that is woken, or made more urgent, runs before the thread that did it goes on; one
- * that lowers itself makes way. On several: as many as there are CPUs all run, although others run everywhere.
+ * that lowers itself makes way; equals take turns. On several: as many as there are CPUs all run, although others run everywhere.
  */
 #include <semaphore.h>
 
@@ -128,8 +128,46 @@ static void everywhere(void)
 	CHECK_OK(pthread_setschedparam(pthread_self(), SCHED_OTHER, &sp));
 }
 
+/* RR equals take turns also if somebody more urgent interrupts them more often than a turn ends. On one CPU. */
+static int turns_end;
+
+static void *in_turn(void *arg)
+{
+	while (!__atomic_load_n(&turns_end, __ATOMIC_SEQ_CST)) {
+		__atomic_fetch_add((long *)arg, 1, __ATOMIC_RELAXED);
+		check_pause();
+	}
+	return NULL;
+}
+
+static void turns(void)
+{
+	struct sched_param sp = { .sched_priority = 4 };
+	long ran[2] = { 0, 0 };
+	pthread_t t[2];
+
+	turns_end = 0;
+	CHECK_OK(pthread_setschedparam(pthread_self(), SCHED_FIFO, &sp));
+	sp.sched_priority = 3;
+	for (int i = 0; i < 2; i++) {
+		t[i] = check_spawn(in_turn, &ran[i]);
+		CHECK_OK(pthread_setschedparam(t[i], SCHED_RR, &sp));
+	}
+	/* 2 ms each: a turn is 10 */
+	for (int i = 0; i < 40; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+	turns_end = 1;
+	for (int i = 0; i < 2; i++)
+		CHECK_OK(pthread_join(t[i], NULL));
+	CHECK(ran[0] && ran[1]);
+	sp.sched_priority = 0;
+	CHECK_OK(pthread_setschedparam(pthread_self(), SCHED_OTHER, &sp));
+}
+
 int main(void)
 {
+	check_pin(0);
+	turns();
 	for (int i = 0; i < (int)check_rounds(8); i++) {
 		check_pin(0);
 		wake_up();
