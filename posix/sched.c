@@ -228,14 +228,15 @@ long sys_sched_setattr(const long *a)
 	if (r)
 		return r;
 	thread_get_params(t, &p);
-	if (!(attr.flags & ATTR_KEEP_POLICY))
+	if (!(attr.flags & ATTR_KEEP_POLICY)) {
 		p.policy = (int)attr.policy;
+		p.reset_on_fork = attr.flags & ATTR_RESET_ON_FORK;
+	}
 	if (!(attr.flags & ATTR_KEEP_PARAMS)) {
 		p.rt_prio = attr.priority > 99 ? 100 : (int)attr.priority;
 		if (!policy_is_rt(p.policy))
 			p.nice = MAX(MIN(attr.nice, 19), -20);
 	}
-	p.reset_on_fork = attr.flags & ATTR_RESET_ON_FORK;
 	r = set_params(t, &p);
 	thread_put(t);
 	return r;

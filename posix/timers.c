@@ -214,7 +214,7 @@ static void signal_taken_locked(struct posix_timer *p)
 	uint64_t n = 1;
 
 	if (p->periodic && p->waiting) {
-		n = forward_locked(p, plat_monotonic_ns());
+		n = MAX(forward_locked(p, plat_monotonic_ns()), 1ul);
 		timer_arm(&p->timer, p->expiry);
 	}
 	p->waiting = false;

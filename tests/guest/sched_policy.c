@@ -117,6 +117,14 @@ static void attributes(void)
 	CHECK(FAILS(syscall(SYS_sched_setattr, 0, &a, 0), EINVAL));
 	CHECK(FAILS(syscall(SYS_sched_getattr, 0, &a, 47, 0), EINVAL) &&
 	      FAILS(syscall(SYS_sched_getattr, 99999, &a, 48, 0), ESRCH));
+	/* who keeps the policy keeps what goes with it; who says the policy says that too */
+	a.policy = OTHER;
+	a.flags = 1;
+	CHECK(syscall(SYS_sched_setattr, 0, &a, 0) == 0 && get(0) == RESET_ON_FORK);
+	a.flags = 8;
+	CHECK(syscall(SYS_sched_setattr, 0, &a, 0) == 0 && get(0) == RESET_ON_FORK);
+	a.flags = 0;
+	CHECK(syscall(SYS_sched_setattr, 0, &a, 0) == 0 && get(0) == OTHER);
 	CHECK(setpriority(PRIO_PROCESS, 0, 0) == 0);
 }
 
