@@ -53,10 +53,12 @@ struct uk_alloc *uk_allocpool2ukalloc(struct uk_allocpool *p)
 	return &p->self;
 }
 
+static void *take_locked(struct uk_allocpool *p) REQUIRES(p->lock);
 static void *take_locked(struct uk_allocpool *p)
 {
 	struct free_obj *o = p->free;
 
+	uk_spin_assert_held(&p->lock);
 	if (!o)
 		return NULL;
 	p->free = o->next;
@@ -72,10 +74,12 @@ static void check_object(struct uk_allocpool *p, void *obj)
 	UK_CHECK(off < p->count * p->len && off % p->len == 0);
 }
 
+static void put_locked(struct uk_allocpool *p, void *obj) REQUIRES(p->lock);
 static void put_locked(struct uk_allocpool *p, void *obj)
 {
 	struct free_obj *o = obj;
 
+	uk_spin_assert_held(&p->lock);
 	UK_CHECK(p->free_count < p->count);
 	o->next = p->free;
 	p->free = o;

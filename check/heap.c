@@ -127,10 +127,12 @@ static void give_back(struct block *b)
 }
 
 /* Take the oldest blocks out until at most `keep` bytes are left. */
+static struct block *quarantine_take_locked(size_t keep) REQUIRES(heap.lock);
 static struct block *quarantine_take_locked(size_t keep)
 {
 	struct block *list = heap.first, *end = NULL;
 
+	uk_spin_assert_held(&heap.lock);
 	while (heap.bytes > keep) {
 		end = heap.first;
 		heap.bytes -= end->raw_size;

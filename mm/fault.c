@@ -81,6 +81,7 @@ static bool memory_is_plentiful(void)
 }
 
 /* Make the page and untouched ones around it resident, if there is such a block. `e`: its entry. mm_as.lock held. */
+static void block_install(const struct vma *v, uintptr_t va, uint64_t *e) REQUIRES_SHARED(mm_as.lock);
 static void block_install(const struct vma *v, uintptr_t va, uint64_t *e)
 {
 	const bool charged = vma_charged(v);
@@ -114,6 +115,7 @@ static void block_install(const struct vma *v, uintptr_t va, uint64_t *e)
  * Tell an MMU that does not walk tables about a resident page, and about its neighbours as far as they are one piece
  * of memory. Gives the end of what was filled, or 0 if the host refuses. mm_as.lock held.
  */
+static uintptr_t fill_around(const struct vma *v, uintptr_t va) REQUIRES_SHARED(mm_as.lock);
 static uintptr_t fill_around(const struct vma *v, uintptr_t va)
 {
 	const uintptr_t block = ALIGN_DOWN(va, AROUND_SIZE);
@@ -136,6 +138,7 @@ static uintptr_t fill_around(const struct vma *v, uintptr_t va)
 }
 
 /* Make the page resident: 0 or -ENOMEM (uncharged pages only). mm_as.lock held. */
+static int page_install(const struct vma *v, uintptr_t va) REQUIRES_SHARED(mm_as.lock);
 static int page_install(const struct vma *v, uintptr_t va)
 {
 	const bool charged = vma_charged(v);
@@ -181,11 +184,13 @@ static bool access_allowed(const struct vma *v, uint64_t err)
 }
 
 /* 1: may be retried, 0: nobody's page or not allowed, -ENOMEM, -ENOSPC: no room in the MMU. mm_as.lock held. */
+static int fault_locked(uintptr_t addr, uint64_t err) REQUIRES_SHARED(mm_as.lock);
 static int fault_locked(uintptr_t addr, uint64_t err)
 {
 	const uintptr_t va = ALIGN_DOWN(addr, PAGE_SIZE);
 	struct vma *v = vma_at(addr);
 
+	rwspin_assert_held(&mm_as.lock);
 	if (!v || (v->attr & VMA_FIXED) || !access_allowed(v, err))
 		return 0;
 	/*

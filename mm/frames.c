@@ -121,8 +121,10 @@ static void frame_clear(uint64_t *p)
 
 /* ---- buddy ---- */
 
+static void buddy_insert_locked(uint64_t pfn, unsigned order) REQUIRES(frames.lock);
 static void buddy_insert_locked(uint64_t pfn, unsigned order)
 {
+	uk_spin_assert_held(&frames.lock);
 	while (order < FRAME_MAX_ORDER) {
 		uint64_t buddy = pfn ^ (1ul << order);
 
@@ -156,11 +158,13 @@ static void range_bounds(unsigned i, uint64_t *first, uint64_t *end)
 }
 
 /* Bring the next frames into the buddy, up to a boundary of `order` at least; false if there are none. */
+static bool section_prepare_locked(unsigned order) REQUIRES(frames.lock);
 static __noinline bool section_prepare_locked(unsigned order)
 {
 	const uint64_t section = 1ul << MAX(order, SECTION_ORDER);
 	uint64_t pfn, end, stop, meta_end;
 
+	uk_spin_assert_held(&frames.lock);
 	for (;;) {
 		if (frames.range >= plat_bootinfo()->mem_count)
 			return false;
@@ -189,11 +193,13 @@ static __noinline bool section_prepare_locked(unsigned order)
 }
 
 /* First frame of a block, or 0. */
+static uint64_t buddy_take_locked(unsigned order) REQUIRES(frames.lock);
 static uint64_t buddy_take_locked(unsigned order)
 {
 	unsigned have;
 	uint64_t pfn;
 
+	uk_spin_assert_held(&frames.lock);
 	while (!(frames.orders >> order))
 		if (!section_prepare_locked(order))
 			return 0;
@@ -214,6 +220,7 @@ static uint64_t buddy_take_locked(unsigned order)
 
 /* ---- caches ---- */
 
+static void cache_push(struct frame_cache *c, uint64_t pfn) REQUIRES(c->lock);
 static inline void cache_push(struct frame_cache *c, uint64_t pfn)
 {
 	struct cached_frame *f = arch_phys_to_virt(pfn << PAGE_SHIFT);
@@ -224,6 +231,7 @@ static inline void cache_push(struct frame_cache *c, uint64_t pfn)
 	c->count++;
 }
 
+static uint64_t cache_pop(struct frame_cache *c) REQUIRES(c->lock);
 static inline uint64_t cache_pop(struct frame_cache *c)
 {
 	struct cached_frame *f = c->first;
@@ -234,6 +242,7 @@ static inline uint64_t cache_pop(struct frame_cache *c)
 }
 
 /* The cache's lock is held, interrupts are off. */
+static void cache_refill_slow(struct frame_cache *c) REQUIRES(c->lock);
 static __noinline void cache_refill_slow(struct frame_cache *c)
 {
 	/* on a machine that runs low, frames hidden in caches cost others a search */
@@ -251,6 +260,7 @@ static __noinline void cache_refill_slow(struct frame_cache *c)
 	uk_spin_unlock(&frames.lock);
 }
 
+static void cache_shrink_slow(struct frame_cache *c, uint32_t keep) REQUIRES(c->lock);
 static __noinline void cache_shrink_slow(struct frame_cache *c, uint32_t keep)
 {
 	uk_spin_lock(&frames.lock);

@@ -124,8 +124,10 @@ void mm_init(void)
 }
 
 /* Change permission bits of mapped 4 KiB pages and flush them everywhere. mm_as.lock held exclusively. */
+static void remap_locked(uintptr_t start, uintptr_t end, uint64_t bits) REQUIRES(mm_as.lock);
 static void remap_locked(uintptr_t start, uintptr_t end, uint64_t bits)
 {
+	rwspin_assert_write_held(&mm_as.lock);
 	while (start < end) {
 		struct pt_flush flush = { 0 };
 
@@ -140,8 +142,10 @@ static void remap_locked(uintptr_t start, uintptr_t end, uint64_t bits)
 	}
 }
 
+static void seal_alias_locked(uintptr_t start, uintptr_t end) REQUIRES(mm_as.lock);
 static void seal_alias_locked(uintptr_t start, uintptr_t end)
 {
+	rwspin_assert_write_held(&mm_as.lock);
 	remap_locked(ARCH_DIRECT_MAP + image_phys(start), ARCH_DIRECT_MAP + image_phys(end), RO);
 }
 

@@ -57,24 +57,25 @@ static inline bool vma_charged(const struct vma *v)
 }
 
 /* The VMA with the lowest address that ends above `addr`, or NULL. mm_as.lock held, shared will do. */
-struct vma *vma_above(uintptr_t addr);
+struct vma *vma_above(uintptr_t addr) REQUIRES_SHARED(mm_as.lock);
 /* The one that contains `addr`, or NULL. */
-struct vma *vma_at(uintptr_t addr);
-struct vma *vma_next(const struct vma *v);
-struct vma *vma_prev(const struct vma *v);
-/* Boot: a range that is mapped already. 0 or -ENOMEM. */
+struct vma *vma_at(uintptr_t addr) REQUIRES_SHARED(mm_as.lock);
+struct vma *vma_next(const struct vma *v) REQUIRES_SHARED(mm_as.lock);
+struct vma *vma_prev(const struct vma *v) REQUIRES_SHARED(mm_as.lock);
+/* Boot, nobody else runs: a range that is mapped already. 0 or -ENOMEM. */
 int vma_add_fixed(uintptr_t start, uintptr_t end, unsigned prot);
 
 /*
  * mm_as.lock. Waiting serves shootdowns and, after a while, halts (see shootdown.c). The fault's unlocks must not
  * switch threads on their way out: preempt_enable_no_resched() there.
  */
-void as_read_lock(void);
-void as_write_lock(void);
+void as_read_lock(void) ACQUIRES_SHARED(mm_as.lock);
+void as_write_lock(void) ACQUIRES(mm_as.lock);
 /* Preemption stays off. */
-void as_read_unlock_keep(void);
-void as_write_unlock_keep(void);
+void as_read_unlock_keep(void) RELEASES_SHARED(mm_as.lock);
+void as_write_unlock_keep(void) RELEASES(mm_as.lock);
 
+static inline void as_write_unlock(void) RELEASES(mm_as.lock);
 static inline void as_write_unlock(void)
 {
 	as_write_unlock_keep();
@@ -82,7 +83,7 @@ static inline void as_write_unlock(void)
 }
 
 /* Install pages of [start, end) as touching them would; stops at the first that has no memory. Takes mm_as.lock. */
-void fault_populate(uintptr_t start, uintptr_t end);
+void fault_populate(uintptr_t start, uintptr_t end) EXCLUDES(mm_as.lock);
 
 /* ---- page tables ---- */
 #define PT_FLUSH_PAGES 32u
@@ -108,7 +109,7 @@ extern uint64_t *mm_pt_root;
 uint64_t pt_app_bits(unsigned prot);
 /*
  * Address of the entry of `level` for `va`; missing tables are made if `create`. NULL: missing and not wanted or no
- * memory. mm_as.lock held (shared will do) or the kva lock for its range.
+ * memory. mm_as.lock held (shared will do) or the kva lock for its range: one or the other, which no contract can say.
  */
 uint64_t *pt_entry(uintptr_t va, unsigned level, bool create);
 /* All last-level tables of the range: 0 or -ENOMEM (those made stay). */
@@ -116,18 +117,19 @@ int pt_build(uintptr_t start, uintptr_t end);
 /* Map contiguous memory with the largest pages up to `max_level` that alignment allows. Boot and kva. 0 or -ENOMEM. */
 int pt_map(uintptr_t va, paddr_t pa, uint64_t len, uint64_t bits, unsigned max_level);
 
-/* The following: mm_as.lock held exclusively, application range, page aligned. */
-uint64_t pt_count(uintptr_t start, uintptr_t end);
+/* The following: mm_as.lock held exclusively (to count: shared will do), application range, page aligned. */
+uint64_t pt_count(uintptr_t start, uintptr_t end) REQUIRES_SHARED(mm_as.lock);
 /* These two give the number of resident pages. */
-uint64_t pt_protect(uintptr_t start, uintptr_t end, unsigned prot, struct pt_flush *f);
+uint64_t pt_protect(uintptr_t start, uintptr_t end, unsigned prot, struct pt_flush *f) REQUIRES(mm_as.lock);
 /* Removing pages takes four steps: zap, detach tables, shootdown, then reap and release. See pagetable.c. */
-uint64_t pt_zap(uintptr_t start, uintptr_t end, struct pt_flush *f);
-void pt_detach(uintptr_t start, uintptr_t end, uintptr_t hole_start, uintptr_t hole_end, struct pt_flush *f);
-void pt_reap(uintptr_t start, uintptr_t end, bool recommit);
-void pt_release(uintptr_t start, uintptr_t end);
+uint64_t pt_zap(uintptr_t start, uintptr_t end, struct pt_flush *f) REQUIRES(mm_as.lock);
+void pt_detach(uintptr_t start, uintptr_t end, uintptr_t hole_start, uintptr_t hole_end, struct pt_flush *f)
+	REQUIRES(mm_as.lock);
+void pt_reap(uintptr_t start, uintptr_t end, bool recommit) REQUIRES(mm_as.lock);
+void pt_release(uintptr_t start, uintptr_t end) REQUIRES(mm_as.lock);
 
 /* ---- shootdown ---- */
 /* Flush on all CPUs that may hold what is named; returns when they have. mm_as.lock held exclusively. */
-void shootdown(const struct pt_flush *f);
+void shootdown(const struct pt_flush *f) REQUIRES(mm_as.lock);
 void shootdown_init(void);
 uint64_t shootdown_ipi_count(void);

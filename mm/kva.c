@@ -93,11 +93,13 @@ static int fill_stack(uintptr_t base, const paddr_t pa[STACK_PAGES])
 	return 0;
 }
 
+static uintptr_t stack_new_locked(void) REQUIRES(kva.lock);
 static uintptr_t stack_new_locked(void)
 {
 	const uintptr_t base = kva.next + PAGE_SIZE;
 	paddr_t pa[STACK_PAGES];
 
+	uk_spin_assert_held(&kva.lock);
 	if (base + MM_KSTACK_SIZE > ARCH_KVA_END || pt_build(base, base + MM_KSTACK_SIZE))
 		return 0;
 	/* all frames before the first entry: a CPU may load an entry that it has no use for, so none is taken back */

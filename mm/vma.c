@@ -107,6 +107,7 @@ struct vma *vma_at(uintptr_t addr)
 }
 
 /* The VMA with the highest address that starts below `addr`, or NULL. */
+static struct vma *vma_below(uintptr_t addr) REQUIRES_SHARED(mm_as.lock);
 static struct vma *vma_below(uintptr_t addr)
 {
 	struct rb_node *n = mm_as.vmas.root;
@@ -125,6 +126,7 @@ static struct vma *vma_below(uintptr_t addr)
 	return best;
 }
 
+static void tree_insert(struct vma *new) REQUIRES(mm_as.lock);
 static void tree_insert(struct vma *new)
 {
 	struct rb_node **link = &mm_as.vmas.root, *parent = NULL;
@@ -162,6 +164,7 @@ static void split_abandon(struct split *s)
 			slab_free(&mm_vma_cache, s->spare[i]);
 }
 
+static int split_prepare(struct split *s, uintptr_t start, uintptr_t end) REQUIRES_SHARED(mm_as.lock);
 static int split_prepare(struct split *s, uintptr_t start, uintptr_t end)
 {
 	const uintptr_t at[2] = { start, end };
@@ -181,6 +184,7 @@ static int split_prepare(struct split *s, uintptr_t start, uintptr_t end)
 	return 0;
 }
 
+static void split_commit(struct split *s, uintptr_t start, uintptr_t end) REQUIRES(mm_as.lock);
 static void split_commit(struct split *s, uintptr_t start, uintptr_t end)
 {
 	const uintptr_t at[2] = { start, end };
@@ -198,6 +202,7 @@ static void split_commit(struct split *s, uintptr_t start, uintptr_t end)
 }
 
 /* Make one of neighbours that agree, from the VMA that ends at `start` to the one that starts at `end`. */
+static void merge(uintptr_t start, uintptr_t end) REQUIRES(mm_as.lock);
 static void merge(uintptr_t start, uintptr_t end)
 {
 	struct vma *v = vma_above(start ? start - 1 : 0);
@@ -215,6 +220,7 @@ static void merge(uintptr_t start, uintptr_t end)
 	}
 }
 
+static bool range_has_fixed(uintptr_t start, uintptr_t end) REQUIRES_SHARED(mm_as.lock);
 static bool range_has_fixed(uintptr_t start, uintptr_t end)
 {
 	for (struct vma *v = vma_above(start); v && v->start < end; v = vma_next(v))
@@ -223,7 +229,8 @@ static bool range_has_fixed(uintptr_t start, uintptr_t end)
 	return false;
 }
 
-int vma_add_fixed(uintptr_t start, uintptr_t end, unsigned prot)
+/* Unchecked: before there is anybody else to lock out. */
+LOCKS_UNCHECKED int vma_add_fixed(uintptr_t start, uintptr_t end, unsigned prot)
 {
 	struct vma *v;
 
@@ -238,6 +245,7 @@ int vma_add_fixed(uintptr_t start, uintptr_t end, unsigned prot)
 /* ---- places ---- */
 
 /* Highest free range of `len` in [bottom, top), or 0. */
+static uintptr_t gap_find(uintptr_t bottom, uintptr_t top, size_t len) REQUIRES_SHARED(mm_as.lock);
 static uintptr_t gap_find(uintptr_t bottom, uintptr_t top, size_t len)
 {
 	struct vma *v = vma_below(top);
@@ -254,6 +262,7 @@ static uintptr_t gap_find(uintptr_t bottom, uintptr_t top, size_t len)
 	}
 }
 
+static bool range_is_free(uintptr_t start, uintptr_t end) REQUIRES_SHARED(mm_as.lock);
 static bool range_is_free(uintptr_t start, uintptr_t end)
 {
 	struct vma *v = vma_above(start);
@@ -271,6 +280,7 @@ static bool range_is_valid(uintptr_t addr, size_t len)
  * Reserve the addresses between start and end that no VMA has; those of VMAs are reserved. 0 or -EEXIST, -ENOMEM with
  * what stands before *done reserved: holes_unreserve() gives it back.
  */
+static int holes_reserve(uintptr_t start, uintptr_t end, uintptr_t *done) REQUIRES(mm_as.lock);
 static int holes_reserve(uintptr_t start, uintptr_t end, uintptr_t *done)
 {
 	struct vma *v;
@@ -291,6 +301,7 @@ static int holes_reserve(uintptr_t start, uintptr_t end, uintptr_t *done)
 	return 0;
 }
 
+static void holes_unreserve(uintptr_t start, uintptr_t end) REQUIRES(mm_as.lock);
 static void holes_unreserve(uintptr_t start, uintptr_t end)
 {
 	struct vma *v;
@@ -317,6 +328,7 @@ static inline void resident_sub(const struct vma *v, uint64_t pages)
 }
 
 /* Take the tables off that no VMA needs once nothing is mapped between start and end. */
+static void detach_tables(uintptr_t start, uintptr_t end, struct pt_flush *flush) REQUIRES(mm_as.lock);
 static void detach_tables(uintptr_t start, uintptr_t end, struct pt_flush *flush)
 {
 	struct vma *below = vma_below(start), *above = vma_above(start);
@@ -325,11 +337,13 @@ static void detach_tables(uintptr_t start, uintptr_t end, struct pt_flush *flush
 }
 
 /* Remove all VMAs between start and end, which are VMA boundaries. `keep_tables`: something new goes there at once. */
+static void unmap_locked(uintptr_t start, uintptr_t end, bool keep_tables) REQUIRES(mm_as.lock);
 static void unmap_locked(uintptr_t start, uintptr_t end, bool keep_tables)
 {
 	struct pt_flush flush = { 0 };
 	struct vma *removed = NULL, **tail = &removed, *v, *next;
 
+	rwspin_assert_write_held(&mm_as.lock);
 	for (v = vma_above(start); v && v->start < end; v = next) {
 		uint64_t resident = pt_zap(v->start, v->end, &flush);
 
@@ -392,10 +406,12 @@ static int check_map_flags(uintptr_t addr, size_t len, int flags)
 }
 
 /* Where the new mapping goes, or 0 (no place), or negative errno. */
+static long place_locked(uintptr_t addr, size_t len, int flags) REQUIRES(mm_as.lock);
 static long place_locked(uintptr_t addr, size_t len, int flags)
 {
 	uintptr_t found;
 
+	rwspin_assert_write_held(&mm_as.lock);
 	if (flags & MAP_FIXED_NOREPLACE)
 		return range_is_free(addr, addr + len) ? (long)addr : -EEXIST;
 	if (flags & MAP_FIXED)
@@ -409,6 +425,7 @@ static long place_locked(uintptr_t addr, size_t len, int flags)
 	return found ? (long)found : -ENOMEM;
 }
 
+static long mmap_locked(uintptr_t addr, size_t len, unsigned prot, int flags) REQUIRES(mm_as.lock);
 static long mmap_locked(uintptr_t addr, size_t len, unsigned prot, int flags)
 {
 	const unsigned attr = (flags & MM_MAP_HEAP ? VMA_HEAP : 0u) | (flags & MAP_STACK ? VMA_STACK : 0u);
@@ -419,6 +436,7 @@ static long mmap_locked(uintptr_t addr, size_t len, unsigned prot, int flags)
 	long start;
 	int err;
 
+	rwspin_assert_write_held(&mm_as.lock);
 	start = place_locked(addr, len, flags);
 	if (start < 0)
 		return start;
@@ -516,6 +534,7 @@ int mm_munmap(uintptr_t addr, size_t len)
 }
 
 /* May the whole range get this protection? Sets *commit to the pages that become charged. */
+static int protect_check(uintptr_t start, uintptr_t end, unsigned prot, uint64_t *commit) REQUIRES_SHARED(mm_as.lock);
 static int protect_check(uintptr_t start, uintptr_t end, unsigned prot, uint64_t *commit)
 {
 	uintptr_t at = start;
@@ -537,6 +556,7 @@ static int protect_check(uintptr_t start, uintptr_t end, unsigned prot, uint64_t
 }
 
 /* Tables for what is about to become charged. */
+static int protect_build(uintptr_t start, uintptr_t end) REQUIRES(mm_as.lock);
 static int protect_build(uintptr_t start, uintptr_t end)
 {
 	for (struct vma *v = vma_above(start); v && v->start < end; v = vma_next(v))
@@ -545,6 +565,7 @@ static int protect_build(uintptr_t start, uintptr_t end)
 	return 0;
 }
 
+static int mprotect_locked(uintptr_t start, uintptr_t end, unsigned prot) REQUIRES(mm_as.lock);
 static int mprotect_locked(uintptr_t start, uintptr_t end, unsigned prot)
 {
 	struct pt_flush flush = { 0 };
@@ -552,6 +573,7 @@ static int mprotect_locked(uintptr_t start, uintptr_t end, unsigned prot)
 	uint64_t commit;
 	int err;
 
+	rwspin_assert_write_held(&mm_as.lock);
 	err = protect_check(start, end, prot, &commit);
 	if (err)
 		return err;
@@ -591,6 +613,7 @@ free_split:
 }
 
 /* Is all of the range in one uncharged VMA without access? */
+static bool is_closed(uintptr_t start, uintptr_t end) REQUIRES_SHARED(mm_as.lock);
 static bool is_closed(uintptr_t start, uintptr_t end)
 {
 	const struct vma *v = vma_at(start);
@@ -641,6 +664,7 @@ int mm_mprotect_top(uintptr_t addr, size_t len, int prot)
 }
 
 /* Drop the pages of the range; -ENOMEM if it has holes (the rest is done). */
+static int drop_locked(uintptr_t start, uintptr_t end) REQUIRES(mm_as.lock);
 static int drop_locked(uintptr_t start, uintptr_t end)
 {
 	struct pt_flush flush = { 0 };
@@ -648,6 +672,7 @@ static int drop_locked(uintptr_t start, uintptr_t end)
 	bool hole = false;
 	struct vma *v;
 
+	rwspin_assert_write_held(&mm_as.lock);
 	if (range_has_fixed(start, end))
 		return -EINVAL;
 	for (v = vma_above(start); v && v->start < end; v = vma_next(v)) {

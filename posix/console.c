@@ -46,9 +46,10 @@ void console_event(void)
 	waitq_wake_all(&con.room);
 }
 
-/* in_lock is held. */
+static void refill_locked(void) REQUIRES(con.in_lock);
 static void refill_locked(void)
 {
+	uk_spin_assert_held(&con.in_lock);
 	if (con.in_at == con.in_end && !con.eof) {
 		con.in_at = 0;
 		con.in_end = (unsigned)plat_console_read(con.in, sizeof(con.in), &con.eof);

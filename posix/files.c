@@ -106,8 +106,10 @@ static struct file *file_get(int fd)
 	return f;
 }
 
+static void set_cloexec_locked(int fd, bool on) REQUIRES(fs.lock);
 static void set_cloexec_locked(int fd, bool on)
 {
+	uk_spin_assert_held(&fs.lock);
 	if (on)
 		fs.cloexec[fd / 64] |= 1ull << (fd % 64);
 	else

@@ -116,7 +116,7 @@ LOCKS_UNCHECKED static void bucket_unlock_two(struct bucket *a, struct bucket *b
 /* The batch is not full. */
 static void wake_locked(struct bucket *b, struct waiter *w, struct batch *batch)
 {
-	UK_ASSERT(uk_spin_is_locked(&b->lock));
+	uk_spin_assert_held(&b->lock);
 	batch->threads[batch->n++] = thread_get(w->thread);
 	list_del(&w->node);
 	/* Last access: pairs with the acquire in futex_wait(). */
@@ -126,6 +126,7 @@ static void wake_locked(struct bucket *b, struct waiter *w, struct batch *batch)
 /* Wake waiters on addr until *woken is n. False: the batch is full and there may be more. */
 static bool wake_some_locked(struct bucket *b, uintptr_t addr, int n, uint32_t bitset, struct batch *batch, int *woken)
 {
+	uk_spin_assert_held(&b->lock);
 	list_foreach_safe(it, tmp, &b->waiters) {
 		struct waiter *w = list_entry(it, struct waiter, node);
 

@@ -108,6 +108,7 @@ static struct list *chain_locked(uintptr_t addr)
 {
 	struct list *c = &pi.chains[((addr >> 2) * 0x9e3779b97f4a7c15ull) >> 58];
 
+	uk_spin_assert_held(&pi.lock);
 	if (unlikely(!c->next))
 		list_init(c);
 	return c;
@@ -118,7 +119,7 @@ static struct pi_state *find_locked(uintptr_t addr)
 {
 	struct list *c = chain_locked(addr);
 
-	UK_ASSERT(uk_spin_is_locked(&pi.lock));
+	uk_spin_assert_held(&pi.lock);
 	list_foreach(n, c) {
 		struct pi_state *s = list_entry(n, struct pi_state, chain);
 
@@ -147,6 +148,7 @@ static void insert_locked(struct pi_state *s, struct pi_waiter *w)
 {
 	struct list *at = s->waiters.prev;
 
+	uk_spin_assert_held(&pi.lock);
 	while (at != &s->waiters && list_entry(at, struct pi_waiter, node)->prio > w->prio)
 		at = at->prev;
 	list_insert_(&w->node, at, at->next);
@@ -155,7 +157,7 @@ static void insert_locked(struct pi_state *s, struct pi_waiter *w)
 /* What the thread owns, or the priority of a waiter for it, has changed: its boost, and on along the chain. */
 static void adjust_locked(struct uk_thread *t)
 {
-	UK_ASSERT(uk_spin_is_locked(&pi.lock));
+	uk_spin_assert_held(&pi.lock);
 	for (unsigned depth = 0; depth < CHAIN_MAX; depth++) {
 		struct posix_thread *pt = posix_of(t);
 		struct pi_waiter *w = pt->pi_waits;
@@ -191,6 +193,7 @@ void posix_futex_pi_prio_changed(struct uk_thread *t)
 /* Does `owner` wait, through whatever chain, for the calling thread? */
 static bool deadlock_locked(const struct uk_thread *owner)
 {
+	uk_spin_assert_held(&pi.lock);
 	for (unsigned depth = 0; depth < CHAIN_MAX; depth++) {
 		const struct pi_waiter *w;
 
@@ -209,6 +212,7 @@ static bool deadlock_locked(const struct uk_thread *owner)
 /* Takes the caller's reference to `owner`. A waiter follows at once. */
 static void state_begin_locked(struct pi_state *s, uintptr_t addr, struct uk_thread *owner)
 {
+	uk_spin_assert_held(&pi.lock);
 	s->addr = addr;
 	s->owner = owner;
 	list_init(&s->waiters);
@@ -222,6 +226,7 @@ static void state_end_locked(struct pi_state *s)
 {
 	struct uk_thread *owner = s->owner;
 
+	uk_spin_assert_held(&pi.lock);
 	UK_ASSERT(list_empty(&s->waiters));
 	list_del(&s->chain);
 	list_del(&s->held);
@@ -235,6 +240,7 @@ static void set_owner_locked(struct pi_state *s, struct uk_thread *owner)
 {
 	struct uk_thread *old = s->owner;
 
+	uk_spin_assert_held(&pi.lock);
 	list_del(&s->held);
 	s->owner = thread_get(owner);
 	list_add(&posix_of(owner)->pi_held, &s->held);
@@ -248,6 +254,7 @@ static struct uk_thread *release_waiter_locked(struct pi_waiter *w, int result)
 {
 	struct uk_thread *t = thread_get(w->thread);
 
+	uk_spin_assert_held(&pi.lock);
 	list_del(&w->node);
 	posix_of(t)->pi_waits = NULL;
 	/* Last access: pairs with the acquire in posix_futex_lock_pi(). */
@@ -288,6 +295,7 @@ static int lock_locked(uintptr_t addr, struct pi_waiter *w, struct pi_state **sp
 	uint32_t now, was, tid;
 	int err;
 
+	uk_spin_assert_held(&pi.lock);
 	if (arch_user_load32(word_of(addr), &now))
 		return -EFAULT;
 	tid = now & FUTEX_TID_MASK;
@@ -433,6 +441,7 @@ static int hand_over_locked(struct pi_state *s, uint32_t now, uint32_t died, str
 	bool more = w->node.next != &s->waiters;
 	uint32_t was;
 
+	uk_spin_assert_held(&pi.lock);
 	if (arch_user_cmpxchg32(word_of(s->addr), now, (uint32_t)w->thread->tid | (more ? FUTEX_WAITERS : 0) | died,
 				&was))
 		return -EFAULT;
@@ -458,6 +467,7 @@ static void follow_word_locked(struct pi_state *s, struct uk_thread **wake)
 	uint32_t now, was, tid;
 	int r = -EFAULT;
 
+	uk_spin_assert_held(&pi.lock);
 	if (!arch_user_load32(word_of(s->addr), &now)) {
 		tid = now & FUTEX_TID_MASK;
 		if (tid)
@@ -487,6 +497,7 @@ static int unlock_locked(uintptr_t addr, struct uk_thread **wake)
 	struct pi_state *s = find_locked(addr);
 	uint32_t now, was;
 
+	uk_spin_assert_held(&pi.lock);
 	if (arch_user_load32(word_of(addr), &now))
 		return -EFAULT;
 	if ((now & FUTEX_TID_MASK) != (uint32_t)me->tid)

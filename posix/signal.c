@@ -216,6 +216,7 @@ void posix_sigqueue_init(struct posix_sigqueue *q)
 static struct posix_sigentry *find_locked(struct posix_sigqueue *q, struct list *from, int n) REQUIRES(q->lock);
 static struct posix_sigentry *find_locked(struct posix_sigqueue *q, struct list *from, int n)
 {
+	uk_spin_assert_held(&q->lock);
 	for (; from != &q->entries; from = from->next) {
 		struct posix_sigentry *e = list_entry(from, struct posix_sigentry, node);
 
@@ -230,6 +231,7 @@ static void dequeue_locked(struct posix_sigqueue *q, struct posix_sigentry *e, b
 {
 	struct list *next = e->node.next;
 
+	uk_spin_assert_held(&q->lock);
 	list_del(&e->node);
 	e->queued = false;
 	/* those before the oldest of its number are of other signals */

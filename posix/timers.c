@@ -116,6 +116,7 @@ static bool table_grow_locked(void)
 	unsigned frame = timers.count / PER_FRAME;
 	struct posix_timer *slots, **dir;
 
+	uk_spin_assert_held(&timers.lock);
 	if (timers.count >= TIMERS_MAX)
 		return false;
 	dir = timers.dirs[frame / PER_DIR];
@@ -175,6 +176,7 @@ static uint64_t forward_locked(struct posix_timer *p, uint64_t now)
 {
 	uint64_t n;
 
+	uk_spin_assert_held(&p->lock);
 	if (p->expiry > now)
 		return 0;
 	n = (now - p->expiry) / p->interval + 1;
@@ -213,6 +215,7 @@ static void signal_taken_locked(struct posix_timer *p)
 {
 	uint64_t n = 1;
 
+	uk_spin_assert_held(&p->lock);
 	if (p->periodic && p->waiting) {
 		n = MAX(forward_locked(p, plat_monotonic_ns()), 1ul);
 		timer_arm(&p->timer, p->expiry);
@@ -291,6 +294,7 @@ static uint64_t left_locked(struct posix_timer *p)
 {
 	uint64_t now = plat_monotonic_ns(), at = p->expiry, behind;
 
+	uk_spin_assert_held(&p->lock);
 	if (!p->armed)
 		return 0;
 	if (at > now)

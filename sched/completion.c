@@ -23,6 +23,7 @@ LOCK_CLASS(completion_class, "completion", 62, LOCK_IRQ, "one completion and its
 static bool take_locked(struct tutti_completion *c) REQUIRES(c->lock);
 static bool take_locked(struct tutti_completion *c)
 {
+	uk_spin_assert_held(&c->lock);
 	if (!c->done)
 		return false;
 	if (c->done != FOREVER)
@@ -30,7 +31,7 @@ static bool take_locked(struct tutti_completion *c)
 	return true;
 }
 
-LOCKS_UNCHECKED static int wait_until(struct tutti_completion *c, uint64_t deadline)
+static int wait_until(struct tutti_completion *c, uint64_t deadline)
 {
 	unsigned long flags;
 	struct waiter e;
@@ -62,7 +63,7 @@ static long wait_on_kstack(void *c, void *deadline)
 	return wait_until(c, *(const uint64_t *)deadline);
 }
 
-LOCKS_UNCHECKED static long try_wait_on_kstack(void *completion, void *unused)
+static long try_wait_on_kstack(void *completion, void *unused)
 {
 	struct tutti_completion *c = completion;
 	unsigned long flags;
@@ -76,7 +77,7 @@ LOCKS_UNCHECKED static long try_wait_on_kstack(void *completion, void *unused)
 }
 
 /* `all`: NULL or not. */
-LOCKS_UNCHECKED static long complete_on_kstack(void *completion, void *all)
+static long complete_on_kstack(void *completion, void *all)
 {
 	struct tutti_completion *c = completion;
 	unsigned long flags;
@@ -87,7 +88,7 @@ LOCKS_UNCHECKED static long complete_on_kstack(void *completion, void *all)
 	else if (list_empty(&c->waiters) && c->done < FOREVER - 1)
 		c->done++;
 	while (!list_empty(&c->waiters)) {
-		waiter_grant_locked(list_first(&c->waiters, struct waiter, node));
+		waiter_grant_locked(list_first(&c->waiters, struct waiter, node), &c->lock);
 		if (!all)
 			break;
 	}

@@ -38,7 +38,7 @@ static bool moved(const struct mutex_waiter *e)
 }
 
 /* Until a signal has moved it; false: the deadline passed before. */
-LOCKS_UNCHECKED static bool wait_for_signal(struct tutti_condition *c, struct mutex_waiter *e, uint64_t deadline)
+static bool wait_for_signal(struct tutti_condition *c, struct mutex_waiter *e, uint64_t deadline)
 {
 	bool late;
 
@@ -62,6 +62,7 @@ LOCKS_UNCHECKED static bool wait_for_signal(struct tutti_condition *c, struct mu
 	}
 }
 
+/* Unchecked: the mutex comes in a structure. */
 LOCKS_UNCHECKED static long wait_on_kstack(void *condition, void *wait_args)
 {
 	const struct wait_args args = *(const struct wait_args *)wait_args;
@@ -87,7 +88,7 @@ LOCKS_UNCHECKED static long wait_on_kstack(void *condition, void *wait_args)
 }
 
 /* `all`: NULL or not. */
-LOCKS_UNCHECKED static long signal_on_kstack(void *condition, void *all)
+static long signal_on_kstack(void *condition, void *all)
 {
 	struct tutti_condition *c = condition;
 	struct list *n;

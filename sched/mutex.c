@@ -115,6 +115,7 @@ static inline struct mutex_waiter *first_of(struct uk_mutex *m)
 static void enqueue_locked(struct uk_mutex *m, struct mutex_waiter *e) REQUIRES(m->lock);
 static void enqueue_locked(struct uk_mutex *m, struct mutex_waiter *e)
 {
+	uk_spin_assert_held(&m->lock);
 	list_add_tail(&m->waiters, &e->node);
 	/* Later looks at the owner are later than any unlock that does not see it (same word). */
 	__atomic_fetch_or(&m->word, MUTEX_WAITERS, __ATOMIC_RELAXED);
@@ -123,14 +124,16 @@ static void enqueue_locked(struct uk_mutex *m, struct mutex_waiter *e)
 static void dequeue_locked(struct uk_mutex *m, struct mutex_waiter *e) REQUIRES(m->lock);
 static void dequeue_locked(struct uk_mutex *m, struct mutex_waiter *e)
 {
+	uk_spin_assert_held(&m->lock);
 	list_del(&e->node);
 	if (list_empty(&m->waiters))
 		__atomic_fetch_and(&m->word, ~MUTEX_WAITERS, __ATOMIC_RELAXED);
 }
 
-/* Under `lock` of its mutex. */
-static void wake_locked(struct mutex_waiter *e)
+static void wake_locked(struct uk_mutex *m, struct mutex_waiter *e) REQUIRES(m->lock);
+static void wake_locked(struct uk_mutex *m, struct mutex_waiter *e)
 {
+	uk_spin_assert_held(&m->lock);
 	if (e->asleep) {
 		e->asleep = 0;
 		thread_wake(e->thread);
@@ -138,7 +141,8 @@ static void wake_locked(struct mutex_waiter *e)
 }
 
 /* First in the queue: spin with `lock` given up while the owner runs. False: it is time to sleep. */
-LOCKS_UNCHECKED static bool spin_queued(struct uk_mutex *m, unsigned *looks)
+static bool spin_queued(struct uk_mutex *m, unsigned *looks) REQUIRES(m->lock);
+static bool spin_queued(struct uk_mutex *m, unsigned *looks)
 {
 	const struct uk_thread *owner = owner_of(__atomic_load_n(&m->word, __ATOMIC_RELAXED));
 	unsigned free = 0;
@@ -161,10 +165,12 @@ LOCKS_UNCHECKED static bool spin_queued(struct uk_mutex *m, unsigned *looks)
 }
 
 /* `e` is in the queue, or was and has been handed the mutex. With `lock` held, given up meanwhile. */
-LOCKS_UNCHECKED static int wait_locked(struct uk_mutex *m, struct mutex_waiter *e, uint64_t deadline)
+static int wait_locked(struct uk_mutex *m, struct mutex_waiter *e, uint64_t deadline) REQUIRES(m->lock);
+static int wait_locked(struct uk_mutex *m, struct mutex_waiter *e, uint64_t deadline)
 {
 	unsigned looks = 0;
 
+	uk_spin_assert_held(&m->lock);
 	for (;;) {
 		/* acquire: pairs with the release of the unlock that hands over */
 		struct uk_thread *owner = owner_of(__atomic_load_n(&m->word, __ATOMIC_ACQUIRE));
@@ -254,14 +260,14 @@ LOCKS_UNCHECKED void mutex_unlock(struct uk_mutex *m)
 			/* release: pairs with the acquire in take() */
 			__atomic_fetch_and(&m->word, MUTEX_BITS, __ATOMIC_RELEASE);
 		}
-		wake_locked(e);
+		wake_locked(m, e);
 	}
 	uk_spin_unlock(&m->lock);
 }
 
 /* ---- for conditions ---- */
 
-LOCKS_UNCHECKED void mutex_requeue(struct uk_mutex *m, struct mutex_waiter *e)
+void mutex_requeue(struct uk_mutex *m, struct mutex_waiter *e)
 {
 	uk_spin_lock(&m->lock);
 	/* It sleeps, or is about to look at on_mutex and then takes `lock`. */
@@ -271,7 +277,7 @@ LOCKS_UNCHECKED void mutex_requeue(struct uk_mutex *m, struct mutex_waiter *e)
 	__atomic_store_n(&e->on_mutex, 1, __ATOMIC_SEQ_CST);
 	/* Nobody will unlock it: the first in the queue is on its way, or has just come. */
 	if (!owner_of(__atomic_load_n(&m->word, __ATOMIC_RELAXED)))
-		wake_locked(first_of(m));
+		wake_locked(m, first_of(m));
 	uk_spin_unlock(&m->lock);
 }
 
@@ -287,19 +293,20 @@ LOCKS_UNCHECKED void mutex_lock_requeued(struct uk_mutex *m, struct mutex_waiter
 
 /* ---- public ---- */
 
-static long lock_on_kstack(void *m, void *deadline)
+/* Unchecked, these and the slow halves: what they get is a pointer to anything, and the mutex is taken by whom they call. */
+LOCKS_UNCHECKED static long lock_on_kstack(void *m, void *deadline)
 {
 	return mutex_lock_until(m, *(const uint64_t *)deadline);
 }
 
-static long unlock_on_kstack(void *m, void *unused)
+LOCKS_UNCHECKED static long unlock_on_kstack(void *m, void *unused)
 {
 	(void)unused;
 	mutex_unlock(m);
 	return 0;
 }
 
-static long trylock_on_kstack(void *mutex, void *unused)
+LOCKS_UNCHECKED static long trylock_on_kstack(void *mutex, void *unused)
 {
 	struct uk_mutex *m = mutex;
 	bool again = take_again(m);
@@ -328,7 +335,7 @@ void tutti_mutex_assert_held(const struct uk_mutex *m)
 	(void)m;
 }
 
-static void count_locked(struct uk_mutex *m)
+static void count_taken(struct uk_mutex *m)
 {
 	if (m->depth)
 		return;
@@ -336,41 +343,41 @@ static void count_locked(struct uk_mutex *m)
 	count(active_unlocked, (size_t)-1);
 }
 
-void tutti_mutex_lock_slow_(struct uk_mutex *m)
+LOCKS_UNCHECKED void tutti_mutex_lock_slow_(struct uk_mutex *m)
 {
 	uint64_t deadline = UINT64_MAX;
 
 	sched_on_kstack(lock_on_kstack, m, &deadline);
 	count(total_locks, 1);
-	count_locked(m);
+	count_taken(m);
 }
 
-int tutti_mutex_trylock_slow_(struct uk_mutex *m)
+LOCKS_UNCHECKED int tutti_mutex_trylock_slow_(struct uk_mutex *m)
 {
 	int r = (int)sched_on_kstack(trylock_on_kstack, m, NULL);
 
 	if (r) {
 		count(total_ok_trylocks, 1);
-		count_locked(m);
+		count_taken(m);
 	} else {
 		count(total_failed_trylocks, 1);
 	}
 	return r;
 }
 
-int tutti_mutex_lock_until(struct uk_mutex *m, __nsec deadline)
+LOCKS_UNCHECKED int tutti_mutex_lock_until(struct uk_mutex *m, __nsec deadline)
 {
 	uint64_t at = deadline < 0 ? 0 : (uint64_t)deadline;
 	int r = (int)sched_on_kstack(lock_on_kstack, m, &at);
 
 	if (!r) {
 		count(total_locks, 1);
-		count_locked(m);
+		count_taken(m);
 	}
 	return r;
 }
 
-void tutti_mutex_unlock_slow_(struct uk_mutex *m)
+LOCKS_UNCHECKED void tutti_mutex_unlock_slow_(struct uk_mutex *m)
 {
 	if (!m->depth) {
 		count(active_locked, (size_t)-1);

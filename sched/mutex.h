@@ -16,9 +16,9 @@ struct mutex_waiter {
 };
 
 /* What a thread that holds nothing of `m` does to get it. 0, or -ETIMEDOUT at the deadline (ns, UINT64_MAX: none). Kernel stack. */
-int mutex_lock_until(struct uk_mutex *m, uint64_t deadline);
-void mutex_unlock(struct uk_mutex *m);
+int mutex_lock_until(struct uk_mutex *m, uint64_t deadline) TRY_ACQUIRES(0, m);
+void mutex_unlock(struct uk_mutex *m) RELEASES(m);
 /* A sleeping waiter of a condition joins the queue; whoever unlocks next wakes it in its turn, or this does, if nobody holds the mutex. */
-void mutex_requeue(struct uk_mutex *m, struct mutex_waiter *e);
+void mutex_requeue(struct uk_mutex *m, struct mutex_waiter *e) EXCLUDES(m->lock);
 /* The rest of the way for a waiter that was put there by mutex_requeue(). */
-void mutex_lock_requeued(struct uk_mutex *m, struct mutex_waiter *e);
+void mutex_lock_requeued(struct uk_mutex *m, struct mutex_waiter *e) ACQUIRES(m);

@@ -40,6 +40,7 @@ static void admit_locked(struct uk_rwlock *l, bool left)
 	struct waiter *writer = NULL;
 	bool readers = false;
 
+	uk_spin_assert_held(&l->lock);
 	if (w & RWLOCK_WRITER)
 		return;
 	list_foreach(n, &l->waiters) {
@@ -57,11 +58,11 @@ static void admit_locked(struct uk_rwlock *l, bool left)
 			if (e->exclusive)
 				continue;
 			__atomic_fetch_add(&l->word, RWLOCK_READER, __ATOMIC_RELAXED);
-			waiter_grant_locked(e);
+			waiter_grant_locked(e, &l->lock);
 		}
 	} else if (writer && w / RWLOCK_READER == 0) {
 		__atomic_fetch_or(&l->word, RWLOCK_WRITER, __ATOMIC_RELAXED);
-		waiter_grant_locked(writer);
+		waiter_grant_locked(writer, &l->lock);
 	}
 	if (list_empty(&l->waiters))
 		__atomic_fetch_and(&l->word, ~RWLOCK_WAITERS, __ATOMIC_RELAXED);
@@ -80,7 +81,7 @@ static bool enter(struct uk_rwlock *l, enum who who)
 	return who == READER ? rwlock_read_enter(l) : write_enter(l);
 }
 
-LOCKS_UNCHECKED static int wait_for(struct uk_rwlock *l, enum who who, uint64_t deadline)
+static int wait_for(struct uk_rwlock *l, enum who who, uint64_t deadline)
 {
 	struct waiter e;
 	bool got;
@@ -114,7 +115,7 @@ static bool write_again(struct uk_rwlock *l)
 	return true;
 }
 
-LOCKS_UNCHECKED static int lock_until(struct uk_rwlock *l, enum who who, uint64_t deadline)
+static int lock_until(struct uk_rwlock *l, enum who who, uint64_t deadline)
 {
 	const unsigned mode = who == READER ? LOCK_SHARED : 0;
 	int r;
@@ -140,7 +141,7 @@ LOCKS_UNCHECKED static int lock_until(struct uk_rwlock *l, enum who who, uint64_
 }
 
 /* The writer becomes `stay`: nothing, or a reader. One section with who comes next, so that nobody decides in between. */
-LOCKS_UNCHECKED static void write_leave(struct uk_rwlock *l, uintptr_t stay)
+static void write_leave(struct uk_rwlock *l, uintptr_t stay)
 {
 	uintptr_t alone = RWLOCK_WRITER;
 
@@ -194,7 +195,7 @@ static long try_wlock_on_kstack(void *rwl, void *unused)
 	return 1;
 }
 
-LOCKS_UNCHECKED static long last_reader_on_kstack(void *rwl, void *unused)
+static long last_reader_on_kstack(void *rwl, void *unused)
 {
 	struct uk_rwlock *l = rwl;
 
@@ -275,26 +276,27 @@ static uint64_t at(__nsec deadline)
 	return deadline < 0 ? 0 : (uint64_t)deadline;
 }
 
-void tutti_rwlock_rlock_slow_(struct uk_rwlock *rwl)
+/* Unchecked, these: what they call has the lock as a pointer to anything. */
+LOCKS_UNCHECKED void tutti_rwlock_rlock_slow_(struct uk_rwlock *rwl)
 {
 	uint64_t deadline = UINT64_MAX;
 
 	sched_on_kstack(rlock_on_kstack, rwl, &deadline);
 }
 
-int tutti_rwlock_try_rlock_slow_(struct uk_rwlock *rwl)
+LOCKS_UNCHECKED int tutti_rwlock_try_rlock_slow_(struct uk_rwlock *rwl)
 {
 	return (int)sched_on_kstack(try_rlock_on_kstack, rwl, NULL);
 }
 
-int tutti_rwlock_rlock_until(struct uk_rwlock *rwl, __nsec deadline)
+LOCKS_UNCHECKED int tutti_rwlock_rlock_until(struct uk_rwlock *rwl, __nsec deadline)
 {
 	uint64_t ns = at(deadline);
 
 	return (int)sched_on_kstack(rlock_on_kstack, rwl, &ns);
 }
 
-void tutti_rwlock_runlock_slow_(struct uk_rwlock *rwl)
+LOCKS_UNCHECKED void tutti_rwlock_runlock_slow_(struct uk_rwlock *rwl)
 {
 	sched_on_kstack(runlock_on_kstack, rwl, NULL);
 }
@@ -314,12 +316,12 @@ LOCKS_UNCHECKED void uk_rwlock_wlock(struct uk_rwlock *rwl)
 		sched_on_kstack(wlock_on_kstack, rwl, &deadline);
 }
 
-int tutti_rwlock_try_wlock(struct uk_rwlock *rwl)
+LOCKS_UNCHECKED int tutti_rwlock_try_wlock(struct uk_rwlock *rwl)
 {
 	return (int)sched_on_kstack(try_wlock_on_kstack, rwl, NULL);
 }
 
-int tutti_rwlock_wlock_until(struct uk_rwlock *rwl, __nsec deadline)
+LOCKS_UNCHECKED int tutti_rwlock_wlock_until(struct uk_rwlock *rwl, __nsec deadline)
 {
 	uint64_t ns = at(deadline);
 
@@ -331,7 +333,7 @@ LOCKS_UNCHECKED void uk_rwlock_wunlock(struct uk_rwlock *rwl)
 	sched_on_kstack(wunlock_on_kstack, rwl, NULL);
 }
 
-void tutti_rwlock_downgrade(struct uk_rwlock *rwl)
+LOCKS_UNCHECKED void tutti_rwlock_downgrade(struct uk_rwlock *rwl)
 {
 	sched_on_kstack(downgrade_on_kstack, rwl, NULL);
 }

@@ -166,12 +166,14 @@ static inline void note_top_locked(struct rq *rq)
 {
 	const struct runq_entity *first = runq_first(&rq->q);
 
+	uk_spin_assert_held(&rq->lock);
 	__atomic_store_n(&rq->top_prio, first ? first->prio : RUNQ_PRIO_NONE, __ATOMIC_RELAXED);
 }
 
 static void queue_add_locked(struct rq *rq, struct uk_thread *t, enum runq_how how) REQUIRES(rq->lock);
 static inline void queue_add_locked(struct rq *rq, struct uk_thread *t, enum runq_how how)
 {
+	uk_spin_assert_held(&rq->lock);
 	read_params(t);
 	runq_add(&rq->q, &t->ent, how);
 	note_top_locked(rq);
@@ -183,6 +185,7 @@ static inline void queue_add_locked(struct rq *rq, struct uk_thread *t, enum run
 static void queue_del_locked(struct rq *rq, struct uk_thread *t) REQUIRES(rq->lock);
 static inline void queue_del_locked(struct rq *rq, struct uk_thread *t)
 {
+	uk_spin_assert_held(&rq->lock);
 	runq_del(&rq->q, &t->ent);
 	note_top_locked(rq);
 	if (unlikely(is_real_time(t)))
@@ -194,6 +197,7 @@ static inline void queue_del_locked(struct rq *rq, struct uk_thread *t)
 static void queue_recheck_locked(struct rq *rq, struct uk_thread *t) REQUIRES(rq->lock);
 static inline void queue_recheck_locked(struct rq *rq, struct uk_thread *t)
 {
+	uk_spin_assert_held(&rq->lock);
 	while (unlikely(params_differ(t))) {
 		queue_del_locked(rq, t);
 		queue_add_locked(rq, t, RUNQ_BACK);
@@ -207,6 +211,7 @@ static inline void charge_locked(struct rq *rq, struct uk_thread *t, uint64_t no
 {
 	uint64_t ran = now - t->run_start;
 
+	uk_spin_assert_held(&rq->lock);
 	if (unlikely((int64_t)ran <= 0))
 		return;
 	__atomic_store_n(&t->run_ns, t->run_ns + ran, __ATOMIC_RELAXED);
@@ -223,6 +228,7 @@ static inline void note_current_locked(struct rq *rq, const struct uk_thread *t)
 {
 	const uint32_t prio = t->is_idle ? RUNQ_PRIO_NONE : t->ent.prio;
 
+	uk_spin_assert_held(&rq->lock);
 	__atomic_store_n(&rq->cur_weight, t->is_idle ? 0 : t->ent.weight, __ATOMIC_RELAXED);
 	if (likely(rq->cur_prio >= RUNQ_PRIO_FAIR || prio <= rq->cur_prio))
 		__atomic_store_n(&rq->cur_prio, prio, __ATOMIC_RELAXED);
@@ -365,6 +371,7 @@ static bool is_urgent_locked(struct rq *rq, const struct uk_thread *t, enum sche
 	const struct uk_thread *cur = rq->current;
 	uint64_t ran = 0;
 
+	uk_spin_assert_held(&rq->lock);
 	if (!sched_preemptive || rq->urgent)
 		return false;
 	if (!is_real_time(t)) {
@@ -521,6 +528,7 @@ static inline struct uk_thread *pick_locked(struct rq *rq)
 {
 	struct uk_thread *t;
 
+	uk_spin_assert_held(&rq->lock);
 	if (!runq_first(&rq->q))
 		return NULL;
 	t = thread_of(runq_first(&rq->q));
@@ -576,6 +584,7 @@ static inline struct uk_thread *contest_locked(struct rq *rq, struct uk_thread *
 	struct uk_thread *next;
 	bool turn_over = why == WHY_YIELD;
 
+	uk_spin_assert_held(&rq->lock);
 	if (unlikely(!sched_allowed(prev, cpu))) {
 		rq->migrate = prev;
 		rq->migrate_how = SCHED_HOW_MOVED;

@@ -38,11 +38,12 @@ static bool take_or_note(struct uk_semaphore *s)
 static void emptied_locked(struct uk_semaphore *s) REQUIRES(s->lock);
 static void emptied_locked(struct uk_semaphore *s)
 {
+	uk_spin_assert_held(&s->lock);
 	if (list_empty(&s->waiters))
 		__atomic_store_n(&s->count, 0, __ATOMIC_RELAXED);
 }
 
-LOCKS_UNCHECKED static int down_until(struct uk_semaphore *s, uint64_t deadline)
+static int down_until(struct uk_semaphore *s, uint64_t deadline)
 {
 	unsigned long flags;
 	struct waiter e;
@@ -78,7 +79,7 @@ static long down_on_kstack(void *s, void *deadline)
 	return down_until(s, *(const uint64_t *)deadline);
 }
 
-LOCKS_UNCHECKED static long up_on_kstack(void *semaphore, void *unused)
+static long up_on_kstack(void *semaphore, void *unused)
 {
 	struct uk_semaphore *s = semaphore;
 	unsigned long flags;
@@ -86,7 +87,7 @@ LOCKS_UNCHECKED static long up_on_kstack(void *semaphore, void *unused)
 	(void)unused;
 	uk_spin_lock_irqsave(&s->lock, flags);
 	if (!list_empty(&s->waiters)) {
-		waiter_grant_locked(list_first(&s->waiters, struct waiter, node));
+		waiter_grant_locked(list_first(&s->waiters, struct waiter, node), &s->lock);
 		emptied_locked(s);
 	} else {
 		/* release: pairs with the acquire of a down. Nobody waits: at least 0. */

@@ -57,10 +57,12 @@ static struct list *bucket_of(int tid)
 	return &threads.by_tid[(unsigned)tid % TID_BUCKETS];
 }
 
+static struct uk_thread *lookup_locked(int tid) REQUIRES(threads.lock);
 static struct uk_thread *lookup_locked(int tid)
 {
 	struct list *b = bucket_of(tid);
 
+	uk_spin_assert_held(&threads.lock);
 	list_foreach(n, b) {
 		struct uk_thread *t = list_entry(n, struct uk_thread, tid_node);
 

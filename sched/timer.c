@@ -146,6 +146,7 @@ static void slot_emptied_locked(struct timer_cpu *tc, unsigned where)
 {
 	unsigned level = where / SLOTS;
 
+	uk_spin_assert_held(&tc->lock);
 	tc->occupied[level] &= ~(1ull << (where % SLOTS));
 	if (!tc->occupied[level])
 		tc->levels &= ~(1u << level);
@@ -156,6 +157,7 @@ static void tree_insert_locked(struct timer_cpu *tc, struct timer *t)
 {
 	struct rb_node **link = &tc->tree.root, *parent = NULL;
 
+	uk_spin_assert_held(&tc->lock);
 	while (*link) {
 		struct timer *p = timer_of(*link);
 
@@ -175,6 +177,7 @@ static void insert_locked(struct timer_cpu *tc, struct timer *t)
 	uint64_t differs = t->deadline ^ tc->cursor;
 	unsigned level, slot;
 
+	uk_spin_assert_held(&tc->lock);
 	if (t->deadline < tc->cursor || differs < 1ull << GRAIN_BITS) {
 		tree_insert_locked(tc, t);
 		return;
@@ -189,6 +192,7 @@ static void insert_locked(struct timer_cpu *tc, struct timer *t)
 static void remove_locked(struct timer_cpu *tc, struct timer *t) REQUIRES(tc->lock);
 static void remove_locked(struct timer_cpu *tc, struct timer *t)
 {
+	uk_spin_assert_held(&tc->lock);
 	t->cpu = -1;
 	tc->armed -= !t->background;
 	if (t->where == WHERE_TREE) {
@@ -207,6 +211,7 @@ static bool next_slot_locked(struct timer_cpu *tc, unsigned *where, uint64_t *st
 {
 	unsigned level, slot, shift;
 
+	uk_spin_assert_held(&tc->lock);
 	if (!tc->levels)
 		return false;
 	level = (unsigned)__builtin_ctz(tc->levels);
@@ -227,6 +232,7 @@ static uint64_t advance_locked(struct timer_cpu *tc, uint64_t now)
 	unsigned left = SPILL_MAX, where;
 	uint64_t start;
 
+	uk_spin_assert_held(&tc->lock);
 	for (;;) {
 		for (struct timer *t; (t = tc->spill);) {
 			if (!left--)
@@ -254,6 +260,7 @@ static void update_first_locked(struct timer_cpu *tc, uint64_t now)
 	uint64_t first = UINT64_MAX, start;
 	unsigned where, looks = 0;
 
+	uk_spin_assert_held(&tc->lock);
 	if (tc->spill) {
 		first = now;
 	} else if (n) {

@@ -32,9 +32,11 @@ static inline void waiter_init(struct waiter *w, bool exclusive)
 	w->exclusive = exclusive;
 }
 
-/* The object's lock is held. */
-static inline void waiter_grant_locked(struct waiter *w)
+/* `lock`: the object's. */
+static inline void waiter_grant_locked(struct waiter *w, const struct uk_spinlock *lock) REQUIRES(lock);
+static inline void waiter_grant_locked(struct waiter *w, const struct uk_spinlock *lock)
 {
+	uk_spin_assert_held(lock);
 	list_del(&w->node);
 	/* release: pairs with the acquire in waiter_wait(); what the granter did is seen by the waiter */
 	__atomic_store_n(&w->granted, 1, __ATOMIC_RELEASE);

@@ -43,7 +43,7 @@ static struct {
 	struct made made[LOCK_CLASSES_MADE];	/* [lock to add] open addressing by key */
 } classes;
 
-unsigned long lock_raw_lock(struct lock_raw *l)
+LOCKS_UNCHECKED unsigned long lock_raw_lock(struct lock_raw *l)
 {
 	unsigned long flags = arch_irq_save();
 
@@ -54,7 +54,7 @@ unsigned long lock_raw_lock(struct lock_raw *l)
 	return flags;
 }
 
-void lock_raw_unlock(struct lock_raw *l, unsigned long flags)
+LOCKS_UNCHECKED void lock_raw_unlock(struct lock_raw *l, unsigned long flags)
 {
 	__atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
 	arch_irq_restore(flags);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/capability.h"
 #include "sync/lock_hooks.h"
 
 #ifdef __TUTTI_LOCK_HOOKS__
@@ -18,11 +19,11 @@
 #endif
 
 /* One at a time, in any context, interrupts and the locks' own hooks included: not a lock of the kind that is validated. */
-struct lock_raw {
+struct LOCKABLE("raw lock") lock_raw {
 	uint32_t word; /* [a] */
 };
-unsigned long lock_raw_lock(struct lock_raw *l);
-void lock_raw_unlock(struct lock_raw *l, unsigned long flags);
+unsigned long lock_raw_lock(struct lock_raw *l) ACQUIRES(l);
+void lock_raw_unlock(struct lock_raw *l, unsigned long flags) RELEASES(l);
 
 /* The class of a lock, made if it has none; `pc`: who takes it. NULL: the tables are full. */
 struct lock_class *lock_class_of(struct lock_map *m, const void *lock, unsigned mode, uintptr_t pc);

@@ -158,3 +158,9 @@ bool rwspin_is_write_locked(const struct rwspin *l)
 {
 	return (__atomic_load_n(&l->word, __ATOMIC_RELAXED) & WRITER) != 0;
 }
+
+__cold __noinline void rwspin_assert_slow(const struct rwspin *l)
+{
+	(void)l;
+	__builtin_trap();
+}

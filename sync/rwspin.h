@@ -61,6 +61,36 @@ bool rwspin_write_unlock(struct rwspin *l) RELEASES(l);
 /* Is there a writer inside? Exact for the writer itself: for assertions. */
 bool rwspin_is_write_locked(const struct rwspin *l);
 
+/* Ends the run: a debug build found that the caller does not hold `l`, or not as a writer. */
+void rwspin_assert_slow(const struct rwspin *l) __attribute__((noreturn));
+
+/*
+ * A function that wants its caller to be inside, as a reader or a writer, or as the writer, begins with one of these; checked in
+ * builds with the lock validator.
+ */
+static inline void rwspin_assert_held(const struct rwspin *l) ASSERTS_HELD_SHARED(l);
+static inline void rwspin_assert_write_held(const struct rwspin *l) ASSERTS_HELD(l);
+
+LOCKS_UNCHECKED static inline void rwspin_assert_held(const struct rwspin *l)
+{
+#ifdef __TUTTI_LOCK_HOOKS__
+	if (!lock_hook_is_held(&l->map, l))
+		rwspin_assert_slow(l);
+#else
+	(void)l;
+#endif
+}
+
+LOCKS_UNCHECKED static inline void rwspin_assert_write_held(const struct rwspin *l)
+{
+#ifdef __TUTTI_LOCK_HOOKS__
+	if (!rwspin_is_write_locked(l) || !lock_hook_is_held(&l->map, l))
+		rwspin_assert_slow(l);
+#else
+	(void)l;
+#endif
+}
+
 static inline uint64_t rwspin_word(const struct rwspin *l)
 {
 	return __atomic_load_n(&l->word, __ATOMIC_SEQ_CST);

@@ -277,6 +277,8 @@ static __cold void where_marked(unsigned class, unsigned mark)
  * `class`). Reported if there is one; the caller holds the raw lock, which is released.
  */
 static bool mixing_locked(unsigned class, unsigned next, const void *lock, struct place at, unsigned long flags)
+	RELEASES(v.lock);
+static bool mixing_locked(unsigned class, unsigned next, const void *lock, struct place at, unsigned long flags)
 {
 	uint16_t back[LOCK_PATH_MAX], on[LOCK_PATH_MAX];
 	unsigned nb = 0, no = 0;

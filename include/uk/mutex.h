@@ -72,9 +72,9 @@ LOCK_CLASS_EXTERN(tutti_mutex_queue_class);
 #endif
 
 /* The halves that are not inline; not for others. */
-void tutti_mutex_lock_slow_(struct uk_mutex *m);
-int tutti_mutex_trylock_slow_(struct uk_mutex *m);
-void tutti_mutex_unlock_slow_(struct uk_mutex *m);
+void tutti_mutex_lock_slow_(struct uk_mutex *m) ACQUIRES(m);
+int tutti_mutex_trylock_slow_(struct uk_mutex *m) TRY_ACQUIRES(1, m);
+void tutti_mutex_unlock_slow_(struct uk_mutex *m) RELEASES(m);
 
 /**
  * Makes `m` free. Flags: UK_MUTEX_CONFIG_RECURSE or 0; uk_mutex_init(m) is without flags.

@@ -61,9 +61,9 @@ LOCK_CLASS_EXTERN(tutti_rwlock_queue_class);
 #endif
 
 /* The halves that are not inline; not for others. */
-void tutti_rwlock_rlock_slow_(struct uk_rwlock *rwl);
-int tutti_rwlock_try_rlock_slow_(struct uk_rwlock *rwl);
-void tutti_rwlock_runlock_slow_(struct uk_rwlock *rwl);
+void tutti_rwlock_rlock_slow_(struct uk_rwlock *rwl) ACQUIRES_SHARED(rwl);
+int tutti_rwlock_try_rlock_slow_(struct uk_rwlock *rwl) TRY_ACQUIRES_SHARED(1, rwl);
+void tutti_rwlock_runlock_slow_(struct uk_rwlock *rwl) RELEASES_SHARED(rwl);
 void tutti_rwlock_runlock_last_(struct uk_rwlock *rwl);
 
 /**
@@ -236,4 +236,4 @@ void uk_rwlock_wunlock(struct uk_rwlock *rwl) RELEASES(rwl);
  * Ownership: caller keeps `rwl`
  * Errors: none
  */
-LOCKS_UNCHECKED void tutti_rwlock_downgrade(struct uk_rwlock *rwl);
+void tutti_rwlock_downgrade(struct uk_rwlock *rwl) RELEASES(rwl) ACQUIRES_SHARED(rwl);

@@ -23,6 +23,7 @@
 #include <arch/image.h>
 #include <arch/irqflags.h>
 
+#include "lib/capability.h"
 #include "lib/util.h"
 #include "plat/plat.h"
 #include "plat/vm/calibrate.h"
@@ -43,6 +44,11 @@
 #define WINDOW_MIN_COUNT 1000000    /* shorter ones are not worth a sample */
 #define DELTA_MAX_NS	 (1ull << 40)
 
+/* A lock of whoever finds it free; nobody waits. */
+struct LOCKABLE("flag") flag {
+	uint32_t held; /* [a] */
+};
+
 static struct {
 	/* the line */
 	uint32_t seq;			  /* [a] odd while it changes */
@@ -57,11 +63,14 @@ static struct {
 	uint16_t pm_port;
 	const char *source;
 	/* calibration */
-	uint32_t adjusting;	      /* [a] lock, only ever tried */
+	struct flag adjusting;	      /* only ever tried */
 	bool use_lapic;		      /* [adjusting] */
 	struct calibration lapic, pm; /* [adjusting]; lapic: boot CPU only, interrupts off */
 	uint64_t kvm_last;	      /* [a] highest time given, where the pages are not comparable */
 } clk = { .next_adjust = UINT64_MAX };
+
+static bool adjust_trylock(void) TRY_ACQUIRES(true, clk.adjusting);
+static void adjust_unlock(void) RELEASES(clk.adjusting);
 
 static uint64_t deadline[CONFIG_MAX_CPUS];
 static struct kvmclock_page kvm_pages[CONFIG_MAX_CPUS];
@@ -122,11 +131,13 @@ static bool window_good(const struct calibration *c, const struct cal_sample *s)
 }
 
 /* Look at the references and bend the line. Holds `adjusting`, interrupts off. */
+static void adjust_locked(void) REQUIRES(clk.adjusting);
 static void adjust_locked(void)
 {
 	uint64_t mult = 0, seen = 0;
 	struct cal_sample s;
 
+	UK_ASSERT(__atomic_load_n(&clk.adjusting.held, __ATOMIC_RELAXED));
 	if (clk.pm.open) {
 		s = cal_sample(read_tsc, read_pm);
 		if (window_good(&clk.pm, &s))
@@ -156,14 +167,14 @@ static void adjust_locked(void)
 			 __ATOMIC_RELAXED);
 }
 
-static bool adjust_trylock(void)
+LOCKS_UNCHECKED static bool adjust_trylock(void)
 {
-	return !__atomic_exchange_n(&clk.adjusting, 1, __ATOMIC_ACQUIRE);
+	return !__atomic_exchange_n(&clk.adjusting.held, 1, __ATOMIC_ACQUIRE);
 }
 
-static void adjust_unlock(void)
+LOCKS_UNCHECKED static void adjust_unlock(void)
 {
-	__atomic_store_n(&clk.adjusting, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&clk.adjusting.held, 0, __ATOMIC_RELEASE);
 }
 
 static __noinline void adjust_slow(void)
@@ -320,6 +331,7 @@ void clock_init_cpu(unsigned cpu)
 }
 
 /* Program the boot CPU's count while it also is the reference: close the window before, open one after. */
+static void set_reference_count(uint32_t count) REQUIRES(clk.adjusting);
 static void set_reference_count(uint32_t count)
 {
 	struct cal_sample s = cal_sample(read_tsc, read_lapic);
