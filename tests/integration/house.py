@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The house itself: options, layering, sources from dl/, another allocator's sources."""
+"""The house itself: options, layering, contracts of functions and locks, sources from dl/, another allocator's sources."""
 
 import os
 import shutil
@@ -96,6 +96,60 @@ def test_contracts(t):
     os.unlink(path)
     stale = t.command([sys.executable, script])
     assert stale.status == 1 and b"contracts.md: not what the headers say" in stale.out, stale
+
+
+def test_lock_contracts(t):
+    """An unlock left out, a lock not taken, a contract without its lock: clang finds each, called as `make lint` calls it. A _locked
+    function without a contract, or without its assertion, is found without clang."""
+    script = copied(t)
+    names = os.path.join(os.path.dirname(script), "locks.py")
+    check = [sys.executable, "-c", "import sys; sys.path.insert(0, sys.argv[1]); from tuttilib import locks; "
+             "print(*locks.contracts_missing(), sep='\\n')", os.path.join(t.tmp, "tools")]
+
+    def planted(path, *changes):
+        """The file's text with the changes, in the copy; what it was."""
+        path = os.path.join(t.tmp, path)
+        with open(path, encoding="utf-8") as file:
+            old = text = file.read()
+        for was, becomes in changes:
+            assert was in text, (path, was)
+            text = text.replace(was, becomes, 1)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path, old
+
+    def restored(path, old):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(old)
+
+    assert os.path.exists(names) and t.command(check, check=0).out.strip() == b""
+    for changes, words in (
+            ([(" REQUIRES(con.in_lock);", ";")], b"refill_locked() has no contract: REQUIRES"),
+            ([("\tuk_spin_assert_held(&con.in_lock);\n", "")], b"refill_locked() does not assert that its lock is held")):
+        kept = planted("posix/console.c", *changes)
+        found = t.command(check, check=0).out
+        assert words in found and found.count(b"refill_locked()") == 1, found
+        restored(*kept)
+
+    if not shutil.which("clang-14"):
+        t.skip("no clang-14")
+    if not os.path.exists(os.path.join(t.root, "build", "default", "link.json")):
+        t.command(["make", "-C", t.root, "kernel"], check=0)
+
+    def compiled(source):
+        return t.command([sys.executable, tool(t, "lint.py"), "--as", source, os.path.join(t.tmp, source)])
+
+    assert compiled("posix/console.c").status == 0
+    for source, changes, words in (
+            ("posix/console.c", [("\tuk_spin_unlock(&con.in_lock);\n", "")], b"still held at the end of function"),
+            ("posix/console.c", [("\tuk_spin_lock(&con.in_lock);\n", "")], b"that was not held"),
+            ("posix/futex.c", [("\t\tbucket_lock(b);\n\t\tdone = wake_some", "\t\tdone = wake_some"),
+                               ("&woken);\n\t\tuk_spin_unlock(&b->lock);\n", "&woken);\n")], b"requires holding"),
+            ("mm/vma.c", [("\tas_write_lock();\n\tr = mmap", "\tas_read_lock();\n\tr = mmap")], b"requires holding")):
+        kept = planted(source, *changes)
+        found = compiled(source)
+        assert found.status == 1 and words in found.out and b"-Wthread-safety-analysis" in found.out, (source, found)
+        restored(*kept)
 
 
 def test_sources_from_dl(t):

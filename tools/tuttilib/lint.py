@@ -3,6 +3,7 @@
 """make lint: everything about the sources that can be checked without booting them.
 
     lint.py [--fix] [NAME...]      all checks, or those named; --fix formats instead of complaining, and writes the table
+    lint.py --as SOURCE FILE       what clang says of FILE, compiled as if it were SOURCE; for a test with planted faults
 
     text       SPDX line first, prologue in each .c, no left-overs (merge markers, owner-less reminders, home folders)
     format     clang-format 14
@@ -10,10 +11,10 @@
     shell      sh -n
     deps       make check-deps
     contracts  public headers state their contracts, and docs/contracts.md is made from them
-    locks      the table of docs/locking.md is what the lock classes of the sources say
+    locks      the table of docs/locking.md is what the lock classes of the sources say; each _locked function names its lock
     headers    each header compiles alone
     gcc        every source with -Werror, in each configuration
-    clang      the same with clang (14, and 19 where installed), with -Wthread-safety where capabilities are annotated
+    clang      the same with clang (14, and 19 where installed), with -Wthread-safety, which has to find a planted fault first
     programs   applications and guest tests, gcc with -Wall -Wextra -Werror; planted bugs with and without
 
     analyze    clang's static analyzer; only by name: it does not know our invariants, so not all it says is a fault
@@ -179,9 +180,9 @@ def check_locks(fix=False):
 class Commands:
     """How make compiles each source, asked once."""
 
-    def __init__(self):
+    def __init__(self, variants=VARIANTS):
         self.all, seen = [], set()
-        for plat, check in VARIANTS:
+        for plat, check in variants:
             ok, out = run(["make", "--no-print-directory", "-s", "-f", "mk/kernel.mk", f"PLAT={plat}", f"CHECK={check}", "NO_LIBC=1",
                            "print-commands"])
             if not ok:
@@ -262,21 +263,64 @@ def clang_words(compiler):
     return convert
 
 
+CLANGS = ("clang-14", "clang-19")
+# The flexible member of struct uk_alloc inside an allocator's own struct is Unikraft's interface.
+CLANG_FLAGS = ("-Wthread-safety", "-Wno-gnu-variable-sized-type-not-at-end", "-Werror")
+# What must not pass: a lock that is kept, a call without the lock that it requires.
+NO_UNLOCK = """#include "uk/spinlock.h"
+void keeps(struct uk_spinlock *l);
+void keeps(struct uk_spinlock *l)
+{
+	uk_spin_lock(l);
+}
+"""
+NO_LOCK = """#include "uk/spinlock.h"
+struct x { struct uk_spinlock lock; };
+void wants(struct x *x) REQUIRES(x->lock);
+void forgets(struct x *x);
+void forgets(struct x *x)
+{
+	wants(x);
+}
+"""
+
+
+def analysis_is_on(compiler, words):
+    """Complaints if the analysis of locks does not find what is planted for it."""
+    out = []
+    for text, said in ((NO_UNLOCK, "still held at the end"), (NO_LOCK, "requires holding")):
+        ok, heard = run([*words, *CLANG_FLAGS, "-fsyntax-only", "-x", "c", "-"], text=text)
+        if ok or "[-Werror,-Wthread-safety-analysis]" not in heard or said not in heard:
+            out.append(f"{compiler}: -Wthread-safety does not find a planted fault ({said}): {heard.strip() or 'nothing said'}")
+    return out
+
+
+def clang_as(source, path):
+    """What each clang says of the file at `path`, which is compiled as `source` is."""
+    commands = Commands(VARIANTS[1:2])
+    found = [command for _, known, command in commands.all if known == source]
+    compilers = [c for c in CLANGS if shutil.which(c)]
+    if not found or not compilers:
+        return [f"{source}: nothing compiles it" if compilers else "clang-14 is not installed"]
+    return [line for cc in compilers
+            for line in compiler_output(*run([*clang_words(cc)(found[0]), *CLANG_FLAGS, "-c", path, "-o", "/dev/null"]))]
+
+
 def check_clang(commands):
-    compilers = [c for c in ("clang-14", "clang-19") if shutil.which(c)]
+    compilers = [c for c in CLANGS if shutil.which(c)]
     if not compilers:
         return ["clang-14 is not installed"]
-    ok, _ = run(["grep", "-rqE", r"capability\(", "sync", "include", "lib"])
-    # The flexible member of struct uk_alloc inside an allocator's own struct is Unikraft's interface.
-    extra = ["-Wno-gnu-variable-sized-type-not-at-end", *(["-Wthread-safety"] if ok else [])]
     words = {cc: clang_words(cc) for cc in compilers}
+    off = [line for cc in compilers for line in analysis_is_on(cc, words[cc](commands.any))]
+    if off:
+        return off
     configs = [c for c in commands.write_configs() if c != "minimal"]
     jobs = [(cc, commands.in_config(command, config), source) for cc in compilers for config in configs
             for _, source, command in commands.all]
 
     def one(job):
         cc, command, source = job
-        return compiler_output(*run([*words[cc](command), *extra, "-Werror", "-c", source, "-o", "/dev/null"]))
+        return compiler_output(*run([*words[cc](command), *CLANG_FLAGS, "-c", source, "-o", "/dev/null"]))
     return parallel(one, jobs)
 
 
@@ -321,6 +365,10 @@ def main():
     args = sys.argv[1:]
     if "--fix" in args:
         complaints = check_format(fix=True) + contracts.write() + check_locks(fix=True)
+        print("\n".join(complaints))
+        return 1 if complaints else 0
+    if args[:1] == ["--as"] and len(args) == 3:
+        complaints = clang_as(*args[1:])
         print("\n".join(complaints))
         return 1 if complaints else 0
     unknown = [a for a in args if a not in CHECKS]

@@ -7,7 +7,8 @@
 A class is declared next to its locks: LOCK_CLASS(variable, "name", rank, flags, "what it protects"), all literals. The variable and the
 name have to be the only ones; a rank of 0 (the order that was seen is what counts) is for programs and tests, not for tutti's own
 locks. A class that is LOCK_WAIT is no lock
-and not in the table. What is not declared in that way is an error that names the line. `make lint` compares the table with what is printed here.
+and not in the table. What is not declared in that way is an error that names the line. `make lint` compares the table with what is printed here,
+and demands that a function whose name ends in _locked says which lock its caller holds, and asserts it.
 """
 
 import os
@@ -22,6 +23,11 @@ FLAGS = ("LOCK_IRQ", "LOCK_BY_ADDRESS", "LOCK_SLEEPS", "LOCK_LEAF", "LOCK_WAIT")
 HEADER = os.path.join("sync", "lock_hooks.h")       # defines the macro
 LITERAL = r'"(?:[^"\\]|\\.)*"'
 START = re.compile(r"^[ \t]*(?:static\s+)?LOCK_CLASS\s*\(", re.M)
+FUNCTION = re.compile(r"^[A-Za-z_][^\n;{}()#=]*?\b(\w+_locked)\(([^;{}]*)([;{])", re.M)
+CONTRACT = re.compile(r"\b(REQUIRES|REQUIRES_SHARED|RELEASES|LOCKS_UNCHECKED)\b")
+# Questions whether somebody holds it; and those for allocators, whose lock is not tutti's to name.
+NO_CONTRACT = re.compile(r"\w*is_(?:\w+_)?locked|uk_alloc_stats_\w+_locked")
+ASSERTION = re.compile(r"\b(?:\w*assert_\w*held|UK_ASSERT)\(")
 CLASS = re.compile(r'LOCK_CLASS\s*\(\s*(\w+)\s*,\s*(%s)\s*,\s*(\d+)\s*,\s*([^",]+?)\s*,\s*((?:%s\s*)+)\)\s*;' % (LITERAL, LITERAL))
 
 
@@ -91,6 +97,32 @@ def table(root=ROOT):
     return "\n".join(rows + [one.row() for one in classes(root)]) + "\n"
 
 
+def contracts_missing(root=ROOT):
+    """A function whose name ends in _locked wants a lock of its caller: a prototype says which (lib/capability.h), and, but for a
+    function that gives it back, the body begins with an assertion that it is held. What is missing, as lines."""
+    said, bodies, wrong = {}, [], []
+    for path in sources(root):
+        with open(os.path.join(root, path), encoding="utf-8") as file:
+            text = blank_comments(file.read())
+        for match in FUNCTION.finditer(text):
+            name = match.group(1)
+            if NO_CONTRACT.fullmatch(name):
+                continue
+            words = set(CONTRACT.findall(match.group()))
+            # a static function's contract is its file's own affair
+            key = (path, name) if match.group().startswith(("static", "LOCKS_UNCHECKED static")) else name
+            said.setdefault(key, set()).update(words)
+            if match.group(3) == "{":
+                body = text[match.end():text.find("\n}\n", match.end())]
+                bodies.append((key, "%s:%d: %s()" % (path, text.count("\n", 0, match.start()) + 1, name), body))
+    for key, where, body in bodies:
+        if not said[key]:
+            wrong.append("%s has no contract: REQUIRES(lock) behind a prototype, or LOCKS_UNCHECKED and why" % where)
+        elif said[key] <= {"REQUIRES", "REQUIRES_SHARED"} and not ASSERTION.search(body):
+            wrong.append("%s does not assert that its lock is held" % where)
+    return wrong
+
+
 def split(text):
     """What stands before the table, the table, what stands after it."""
     before, begin, rest = text.partition(BEGIN + "\n")
@@ -102,6 +134,10 @@ def split(text):
 
 def complaints(root=ROOT):
     """For lint: what is wrong, as lines."""
+    return table_complaints(root) + contracts_missing(root)
+
+
+def table_complaints(root):
     try:
         with open(os.path.join(root, DOCUMENT), encoding="utf-8") as file:
             _, old, _ = split(file.read())
