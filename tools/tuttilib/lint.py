@@ -12,6 +12,7 @@
     deps       make check-deps
     contracts  public headers state their contracts, and docs/contracts.md is made from them
     locks      the table of docs/locking.md is what the lock classes of the sources say; each _locked function names its lock
+    planted    each planted bug's patch still fits the sources, as it does where it is built in
     headers    each header compiles alone
     gcc        every source with -Werror, in each configuration
     clang      the same with clang (14, and 19 where installed), with -Wthread-safety, which has to find a planted fault first
@@ -175,6 +176,16 @@ def check_contracts():
 
 def check_locks(fix=False):
     return locks.write() if fix else locks.complaints()
+
+
+def check_planted():
+    out = []
+    for path in files(".patch", dirs=("tests/planted",)):
+        # -F0: as in mk/modules.mk
+        ok, said = run(["patch", "-p1", "-s", "-F0", "--dry-run", "-i", path])
+        if not ok:
+            out.append(f"{path}: no longer fits; make it anew from the sources: {said.strip().splitlines()[0]}")
+    return out
 
 
 class Commands:
@@ -351,7 +362,7 @@ def check_programs():
 
 CHECKS = {
     "text": check_text, "format": check_format, "python": check_python, "shell": check_shell, "deps": check_deps,
-    "contracts": check_contracts, "locks": check_locks,
+    "contracts": check_contracts, "locks": check_locks, "planted": check_planted,
     "headers": check_headers, "gcc": check_gcc, "clang": check_clang, "programs": check_programs,
     "analyze": check_analyze,
 }
