@@ -91,7 +91,6 @@ static long prepare_on_kstack(void *wq, void *e)
 
 void tutti_waitq_prepare_(struct uk_waitq *wq, struct uk_waitq_entry *e)
 {
-	lock_hook_may_sleep();
 	sched_on_kstack(prepare_on_kstack, &wq->q, &e->e);
 }
 
@@ -124,6 +123,8 @@ int tutti_waitq_block_(__nsec deadline)
 	/* A time before the boot has passed as well; 0 means none. */
 	uint64_t at = deadline < 0 ? 1 : (uint64_t)deadline;
 
+	/* Not in prepare: a spin lock that protects the condition is held there. */
+	lock_hook_may_sleep();
 	return (int)sched_on_kstack(block_on_kstack, &at, NULL);
 }
 

@@ -95,32 +95,33 @@ void uk_waitq_remove(struct uk_waitq *wq, struct uk_waitq_entry *entry);
  */
 #define uk_waitq_remove_waiter(wq, w) tutti_waitq_finish_((wq), (w))
 
-/* `unlock` and `relock` are statements around the sleep. */
-#define tutti_waitq_wait_(wq, condition, deadline, unlock, relock)     \
-	({                                                             \
-		struct uk_waitq *const wq_q_ = (wq);                   \
-		const __nsec wq_at_ = (__nsec)(deadline);              \
-		int wq_late_ = 0;                                      \
-                                                                       \
-		if (!(condition)) {                                    \
-			struct uk_waitq_entry wq_w_;                   \
-                                                                       \
-			uk_waitq_entry_init(&wq_w_, current_thread()); \
-			for (;;) {                                     \
-				tutti_waitq_prepare_(wq_q_, &wq_w_);   \
-				if (condition) {                       \
-					wq_late_ = 0;                  \
-					break;                         \
-				}                                      \
-				if (wq_late_)                          \
-					break;                         \
-				unlock;                                \
-				wq_late_ = tutti_waitq_block_(wq_at_); \
-				relock;                                \
-			}                                              \
-			tutti_waitq_finish_(wq_q_, &wq_w_);            \
-		}                                                      \
-		wq_late_;                                              \
+/* `begin` is a statement before the first look, `unlock` and `relock` are around the sleep. */
+#define tutti_waitq_wait_(wq, condition, deadline, begin, unlock, relock) \
+	({                                                                \
+		struct uk_waitq *const wq_q_ = (wq);                      \
+		const __nsec wq_at_ = (__nsec)(deadline);                 \
+		int wq_late_ = 0;                                         \
+		begin;                                                    \
+                                                                          \
+		if (!(condition)) {                                       \
+			struct uk_waitq_entry wq_w_;                      \
+                                                                          \
+			uk_waitq_entry_init(&wq_w_, current_thread());    \
+			for (;;) {                                        \
+				tutti_waitq_prepare_(wq_q_, &wq_w_);      \
+				if (condition) {                          \
+					wq_late_ = 0;                     \
+					break;                            \
+				}                                         \
+				if (wq_late_)                             \
+					break;                            \
+				unlock;                                   \
+				wq_late_ = tutti_waitq_block_(wq_at_);    \
+				relock;                                   \
+			}                                                 \
+			tutti_waitq_finish_(wq_q_, &wq_w_);               \
+		}                                                         \
+		wq_late_;                                                 \
 	})
 
 /**
@@ -132,9 +133,9 @@ void uk_waitq_remove(struct uk_waitq *wq, struct uk_waitq_entry *entry);
  * Errors: none
  * Source: Unikraft 0.17 uk/wait.h
  */
-#define uk_waitq_wait_event(wq, condition) tutti_waitq_wait_(wq, condition, 0, (void)0, (void)0)
+#define uk_waitq_wait_event(wq, condition) tutti_waitq_wait_(wq, condition, 0, lock_hook_may_sleep(), (void)0, (void)0)
 #define uk_waitq_wait_event_deadline(wq, condition, deadline) \
-	tutti_waitq_wait_(wq, condition, deadline, (void)0, (void)0)
+	tutti_waitq_wait_(wq, condition, deadline, lock_hook_may_sleep(), (void)0, (void)0)
 
 /**
  * The same where a lock protects the condition: the caller holds `lock`, the condition is evaluated with it held,
@@ -146,9 +147,9 @@ void uk_waitq_remove(struct uk_waitq *wq, struct uk_waitq_entry *entry);
  * Source: Unikraft 0.17 uk/wait.h
  */
 #define uk_waitq_wait_event_locked(wq, condition, lock_fn, unlock_fn, lock) \
-	tutti_waitq_wait_(wq, condition, 0, unlock_fn(lock), lock_fn(lock))
+	tutti_waitq_wait_(wq, condition, 0, (void)0, unlock_fn(lock), lock_fn(lock))
 #define uk_waitq_wait_event_deadline_locked(wq, condition, deadline, lock_fn, unlock_fn, lock) \
-	tutti_waitq_wait_(wq, condition, deadline, unlock_fn(lock), lock_fn(lock))
+	tutti_waitq_wait_(wq, condition, deadline, (void)0, unlock_fn(lock), lock_fn(lock))
 
 /**
  * Sleeps once, until a wake-up, with `lock` given up meanwhile: for loops of the caller's own around a condition that `lock` protects. May
