@@ -37,8 +37,8 @@ static int wait_until(struct tutti_completion *c, uint64_t deadline)
 	struct waiter e;
 	bool got;
 
-	UK_ASSERT(context_may_sleep());
 	lock_hook_may_sleep();
+	UK_ASSERT(context_may_sleep());
 	waiter_init(&e, false);
 	uk_spin_lock_irqsave(&c->lock, flags);
 	got = take_locked(c);

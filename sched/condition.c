@@ -70,9 +70,9 @@ LOCKS_UNCHECKED static long wait_on_kstack(void *condition, void *wait_args)
 	struct mutex_waiter e = { .thread = current_thread() };
 	struct uk_mutex *m = args.mutex;
 
+	lock_hook_may_sleep();
 	UK_ASSERT(context_may_sleep());
 	UK_CHECK(tutti_mutex_is_held(m) && !m->depth);
-	lock_hook_may_sleep();
 	uk_spin_lock(&c->lock);
 	UK_CHECK(list_empty(&c->waiters) || c->mutex == m);
 	c->mutex = m;

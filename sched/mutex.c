@@ -207,13 +207,13 @@ LOCKS_UNCHECKED int mutex_lock_until(struct uk_mutex *m, uint64_t deadline)
 	struct mutex_waiter e = { .thread = current_thread() };
 	int r;
 
-	UK_ASSERT(context_may_sleep());
 	lock_hook_may_sleep();
+	UK_ASSERT(context_may_sleep());
 	if (take_again(m)) {
-		lock_hook_acquired(&m->map, m, LOCK_RECURSIVE);
+		lock_hook_acquired(&m->map, m, LOCK_SLEEPING | LOCK_RECURSIVE);
 		return 0;
 	}
-	lock_hook_acquire(&m->map, m, 0);
+	lock_hook_acquire(&m->map, m, LOCK_SLEEPING);
 	if (!take(m)) {
 		UK_CHECK(!tutti_mutex_is_held(m));
 		lock_hook_contended(&m->map, m);
@@ -223,11 +223,13 @@ LOCKS_UNCHECKED int mutex_lock_until(struct uk_mutex *m, uint64_t deadline)
 			enqueue_locked(m, &e);
 			r = wait_locked(m, &e, deadline);
 			uk_spin_unlock(&m->lock);
-			if (r)
+			if (r) {
+				lock_hook_gave_up(&m->map, m);
 				return r;
+			}
 		}
 	}
-	lock_hook_acquired(&m->map, m, 0);
+	lock_hook_acquired(&m->map, m, LOCK_SLEEPING);
 	return 0;
 }
 
@@ -283,12 +285,12 @@ void mutex_requeue(struct uk_mutex *m, struct mutex_waiter *e)
 
 LOCKS_UNCHECKED void mutex_lock_requeued(struct uk_mutex *m, struct mutex_waiter *e)
 {
-	lock_hook_acquire(&m->map, m, 0);
+	lock_hook_acquire(&m->map, m, LOCK_SLEEPING);
 	uk_spin_lock(&m->lock);
 	e->asleep = 0;
 	wait_locked(m, e, UINT64_MAX);
 	uk_spin_unlock(&m->lock);
-	lock_hook_acquired(&m->map, m, 0);
+	lock_hook_acquired(&m->map, m, LOCK_SLEEPING);
 }
 
 /* ---- public ---- */
@@ -313,7 +315,7 @@ LOCKS_UNCHECKED static long trylock_on_kstack(void *mutex, void *unused)
 
 	(void)unused;
 	if (again || take(m)) {
-		lock_hook_acquired(&m->map, m, LOCK_TRY | (again ? LOCK_RECURSIVE : 0));
+		lock_hook_acquired(&m->map, m, LOCK_SLEEPING | LOCK_TRY | (again ? LOCK_RECURSIVE : 0));
 		return 1;
 	}
 	return 0;

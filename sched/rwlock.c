@@ -117,13 +117,13 @@ static bool write_again(struct uk_rwlock *l)
 
 static int lock_until(struct uk_rwlock *l, enum who who, uint64_t deadline)
 {
-	const unsigned mode = who == READER ? LOCK_SHARED : 0;
+	const unsigned mode = LOCK_SLEEPING | (who == READER ? LOCK_SHARED : 0);
 	int r;
 
-	UK_ASSERT(context_may_sleep());
 	lock_hook_may_sleep();
+	UK_ASSERT(context_may_sleep());
 	if (who == WRITER && write_again(l)) {
-		lock_hook_acquired(&l->map, l, LOCK_RECURSIVE);
+		lock_hook_acquired(&l->map, l, LOCK_SLEEPING | LOCK_RECURSIVE);
 		return 0;
 	}
 	UK_CHECK(!tutti_rwlock_is_wheld(l));
@@ -131,8 +131,10 @@ static int lock_until(struct uk_rwlock *l, enum who who, uint64_t deadline)
 	if (!enter(l, who)) {
 		lock_hook_contended(&l->map, l);
 		r = wait_for(l, who, deadline);
-		if (r)
+		if (r) {
+			lock_hook_gave_up(&l->map, l);
 			return r;
+		}
 	}
 	if (who == WRITER)
 		__atomic_store_n(&l->owner, current_thread(), __ATOMIC_RELAXED);
@@ -175,7 +177,7 @@ static long try_rlock_on_kstack(void *rwl, void *unused)
 	(void)unused;
 	if (!rwlock_read_enter(l))
 		return 0;
-	lock_hook_acquired(&l->map, l, LOCK_SHARED | LOCK_TRY);
+	lock_hook_acquired(&l->map, l, LOCK_SLEEPING | LOCK_SHARED | LOCK_TRY);
 	return 1;
 }
 
@@ -185,13 +187,13 @@ static long try_wlock_on_kstack(void *rwl, void *unused)
 
 	(void)unused;
 	if (write_again(l)) {
-		lock_hook_acquired(&l->map, l, LOCK_TRY | LOCK_RECURSIVE);
+		lock_hook_acquired(&l->map, l, LOCK_SLEEPING | LOCK_TRY | LOCK_RECURSIVE);
 		return 1;
 	}
 	if (!write_enter(l))
 		return 0;
 	__atomic_store_n(&l->owner, current_thread(), __ATOMIC_RELAXED);
-	lock_hook_acquired(&l->map, l, LOCK_TRY);
+	lock_hook_acquired(&l->map, l, LOCK_SLEEPING | LOCK_TRY);
 	return 1;
 }
 
@@ -242,7 +244,7 @@ static long downgrade_on_kstack(void *rwl, void *unused)
 	UK_CHECK(tutti_rwlock_is_wheld(l) && !l->depth);
 	lock_hook_release(&l->map, l);
 	write_leave(l, RWLOCK_READER);
-	lock_hook_acquired(&l->map, l, LOCK_SHARED | LOCK_TRY);
+	lock_hook_acquired(&l->map, l, LOCK_SLEEPING | LOCK_SHARED | LOCK_TRY);
 	return 0;
 }
 

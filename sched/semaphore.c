@@ -49,8 +49,8 @@ static int down_until(struct uk_semaphore *s, uint64_t deadline)
 	struct waiter e;
 	bool got;
 
-	UK_ASSERT(context_may_sleep());
 	lock_hook_may_sleep();
+	UK_ASSERT(context_may_sleep());
 	if (uk_semaphore_down_try(s))
 		return 0;
 	waiter_init(&e, false);

@@ -66,6 +66,14 @@ void lock_hook_acquired(struct lock_map *m, const void *lock, unsigned mode)
 		lockstat_acquired(class, lock, mode, CALLER_PC(), CALLER_FP());
 }
 
+void lock_hook_gave_up(struct lock_map *m, const void *lock)
+{
+	unsigned mode = LOCK_SLEEPING, class = class_of(m, lock, &mode, CALLER_PC());
+
+	if (config_lockstat)
+		lockstat_gave_up(class, lock, CALLER_PC(), CALLER_FP());
+}
+
 void lock_hook_release(struct lock_map *m, const void *lock)
 {
 	(void)m;

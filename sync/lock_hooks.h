@@ -12,8 +12,8 @@
  * smaller ranks are held. A lock without a class (a program's, or a zeroed one) gets one from its address or place of initialisation and
  * has no rank: the order in which it was seen is what counts.
  *
- * Order of the calls: acquire before waiting (it may report), contended once if it has to wait, acquired with the lock held; release
- * while it is still held. A trylock calls acquired alone, with LOCK_TRY, and only if it got the lock. A function that initialises a lock
+ * Order of the calls: acquire before waiting (it may report), contended once if it has to wait, acquired with the lock held, or gave_up if
+ * the wait ended without it; release while it is still held. A trylock calls acquired alone, with LOCK_TRY, and only if it got the lock. A function that initialises a lock
  * without a class calls lock_hook_init(). All may be called in any context, early boot included; around a lock that is spun on
  * preemption is off from before acquire until after release, and interrupts are what they will be while it is held.
  */
@@ -33,7 +33,7 @@
 #define LOCK_SHARED    (1u << 0) /* as a reader */
 #define LOCK_TRY       (1u << 1) /* does not wait: adds no order */
 #define LOCK_RECURSIVE (1u << 2) /* the owner takes it again, by intent */
-#define LOCK_SLEEPING  (1u << 3) /* of a lock that sleeps; implied where preemption is on */
+#define LOCK_SLEEPING  (1u << 3) /* of a lock that sleeps, in every call: it may be tried for with preemption off */
 
 #ifdef __TUTTI_LOCK_HOOKS__
 
@@ -90,6 +90,8 @@ void lock_hook_init(struct lock_map *m, const void *lock);
 void lock_hook_acquire(struct lock_map *m, const void *lock, unsigned mode);
 void lock_hook_contended(struct lock_map *m, const void *lock);
 void lock_hook_acquired(struct lock_map *m, const void *lock, unsigned mode);
+/* A wait for a lock that sleeps has timed out. */
+void lock_hook_gave_up(struct lock_map *m, const void *lock);
 void lock_hook_release(struct lock_map *m, const void *lock);
 /* Does this CPU or the current thread hold it? True where nothing is known (no validator in this build). */
 bool lock_hook_is_held(const struct lock_map *m, const void *lock);
@@ -142,6 +144,10 @@ static inline void lock_hook_contended(struct lock_map *m, const void *lock)
 static inline void lock_hook_acquired(struct lock_map *m, const void *lock, unsigned mode)
 {
 	(void)m, (void)lock, (void)mode;
+}
+static inline void lock_hook_gave_up(struct lock_map *m, const void *lock)
+{
+	(void)m, (void)lock;
 }
 static inline void lock_hook_release(struct lock_map *m, const void *lock)
 {

@@ -4,7 +4,7 @@
  *
  * Counters are per CPU and class; the CPU that got the lock adds to its own, by relaxed atomic operations because an interrupt may do the same in
  * between and a thread that sleeps may have gone elsewhere; no line is shared while it counts. A wait is timed by the cycle counter from the
- * `contended` to the `acquired` hook: of a spin lock on a small per-CPU stack (waits nest only with interrupts), of a sleeping lock in the thread.
+ * `contended` to the `acquired` or `gave_up` hook: of a spin lock on a small per-CPU stack (waits nest only with interrupts), of a sleeping lock in the thread.
  * Places are stacks of a few return addresses in one table, found by hash and only added (compare-and-swap of the key); only who waited goes
  * there. Which of the frames is the one to show (the first that is not itself part of a lock) is for the tool to say, which has the symbols.
  *
@@ -184,6 +184,14 @@ void lockstat_acquired(unsigned class, const void *lock, unsigned mode, uintptr_
 		return;
 	add(&st.cpu[cpu_id()].class[class].acquired, 1);
 	if (since && !(mode & LOCK_TRY))
+		lockstat_waited(class, since, pc, fp);
+}
+
+void lockstat_gave_up(unsigned class, const void *lock, uintptr_t pc, uintptr_t fp)
+{
+	uint64_t since = wait_ended(lock, LOCK_SLEEPING);
+
+	if (class && since)
 		lockstat_waited(class, since, pc, fp);
 }
 

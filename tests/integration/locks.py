@@ -32,7 +32,7 @@ struct lock_thread {
 #define LOCK_MAP_INIT(cls) {}
 #define lock_map_set(m, cls) ((void)(m))
 """
-NOTHING = ("lock_hook_init", "lock_hook_acquire", "lock_hook_contended", "lock_hook_acquired", "lock_hook_release", "lock_hook_may_sleep",
+NOTHING = ("lock_hook_init", "lock_hook_acquire", "lock_hook_contended", "lock_hook_acquired", "lock_hook_gave_up", "lock_hook_release", "lock_hook_may_sleep",
            "lock_hook_rcu_lock", "lock_hook_rcu_unlock", "lock_hook_thread_exit", "lock_hook_machine_exit", "lock_hook_crash",
            "lock_wait_end")
 TRUE = ("lock_hook_is_held", "lock_hook_rcu_is_held")
@@ -213,6 +213,8 @@ def check_lockstat(t, *more):
     hot = [row for name, row in rows.items() if "busy_lock" in name]
     cold = [row for name, row in rows.items() if "quiet_lock" in name]
     assert hot and cold and hot[0][0] == 40000 and cold[0] == (123, 0), outcome
+    vain = [row for name, row in rows.items() if "vain_mutex+0x0" in name]
+    assert vain == [(2, 2)], outcome
     assert rows["thread list"][0] >= 4 and rows["slab"][0] >= 4, outcome
     return outcome, said, hot[0]
 
@@ -221,7 +223,7 @@ def test_lockstat_host(t):
     """Acquisitions are exact; a wait that is forced is seen, at the line that waited."""
     outcome, said, hot = check_lockstat(t, "--plat", "host", "-c", "2")
     assert hot[1] >= 1, outcome
-    assert re.search(r"at work \(.*contended\.c:\d+\)", said), outcome
+    assert re.search(r"at work \(.*contended\.c:\d+\)", said) and re.search(r"at impatient \(.*contended\.c:\d+\)", said), outcome
 
 
 def test_lockstat_futex(t):
@@ -236,11 +238,38 @@ def test_lockstat_futex(t):
                      outcome.err.decode()), outcome
 
 
+KINDS = {"mutex": "uk_mutex_lock(&m)", "reader": "uk_rwlock_rlock(&l)", "writer": "uk_rwlock_wlock(&l)",
+         "semaphore": "uk_semaphore_down(&s)", "completion": "tutti_completion_wait(&done)",
+         "event": "uk_waitq_wait_event(&queue, 1)", "condition": "tutti_condition_wait_until(&changed, &m, 1)"}
+
+
+def test_sleeping_reported(t):
+    """What may sleep is reported with a spin lock held, although it would not have had to wait; what only tries is not."""
+    kinds = "".join('\tif (!strcmp(argv[1], "%s"))\n\t\t%s;\n' % kind for kind in KINDS.items())
+    path = t.c("#include <tutti/completion.h>\n#include <tutti/condition.h>\n#include <uk/mutex.h>\n#include <uk/rwlock.h>\n"
+               "#include <uk/semaphore.h>\n#include <uk/wait.h>\n"
+               "static struct uk_spinlock spin;\nstatic struct uk_mutex m = UK_MUTEX_INITIALIZER(m);\n"
+               "static struct uk_rwlock l = UK_RWLOCK_INITIALIZER(l, 0);\nstatic struct uk_semaphore s = UK_SEMAPHORE_INITIALIZER(s, 1);\n"
+               "static struct tutti_completion done = TUTTI_COMPLETION_INITIALIZER(done);\n"
+               "static struct tutti_condition changed = TUTTI_CONDITION_INITIALIZER(changed);\nstatic DEFINE_WAIT_QUEUE(queue);\n"
+               "int main(int argc, char **argv)\n{\n\tint got = argc - 1;\n"
+               "\ttutti_completion_complete(&done);\n"
+               "\tuk_spin_lock(&spin);\n" + kinds +
+               "\tif (!strcmp(argv[1], \"try\"))\n\t\tgot = uk_mutex_trylock(&m) + tutti_rwlock_try_rlock(&l) + uk_semaphore_down_try(&s);\n"
+               "\tuk_spin_unlock(&spin);\n"
+               "\tif (got == 3) {\n\t\tuk_mutex_unlock(&m);\n\t\tuk_rwlock_runlock(&l);\n\t}\n\treturn got;\n}\n", "asleep.c")
+    for kind in KINDS:
+        outcome = t.tutti(["run", "--config", "debug", "--plat", "host", "-c", "1", "--timeout", "60", path, "--", kind], timeout=300)
+        assert outcome.status == 134 and "tutti: sleeping with a spin lock held" in outcome.err.decode(), (kind, outcome)
+    outcome = t.tutti(["run", "--config", "debug", "--plat", "host", "-c", "1", "--timeout", "60", path, "--", "try"], timeout=300)
+    assert outcome.status == 3 and b"tutti:" not in outcome.err, outcome
+
+
 def test_lockstat_vm(t):
     check_lockstat(t, "--plat", "vm", "-c", "2")
 
 
-test_lockstat_host.timeout = test_lockstat_futex.timeout = test_lockstat_vm.timeout = 400
+test_sleeping_reported.timeout = test_lockstat_host.timeout = test_lockstat_futex.timeout = test_lockstat_vm.timeout = 400
 
 
 def test_lockstat_refused(t):

@@ -14,7 +14,7 @@ CONFIG = "lockstat"
 SITES_SHOWN = 5
 # Code that waits for others: who called it is what one wants to know.
 INNER = re.compile(r"(^|/)(sync/\w+\.[ch]|include/uk/(spinlock|mutex|rwlock|semaphore|wait|wait_types)\.h|include/tutti/\w+\.h"
-                   r"|sched/(kmutex|mutex|rwlock|semaphore|condition|completion|waitq|waiter)\.[ch]|mm/shootdown\.c"
+                   r"|sched/(kmutex|mutex|rwlock|semaphore|condition|completion|waitq|waiter)\.[ch]|mm/shootdown\.c|arch/x86_64/context\.S"
                    r"|posix/(futex\w*\.c|robust\.c|syscall_entry\.S))$|/musl/|^libc/")
 
 
