@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: plant=futex_lost cpus=2 append=tutti.watchdog=1 expect-report='^deadlock: all 2 threads are blocked(.*\n)+.*futex_wait\+(.*\n)+.*hand' timeout=180
+// test: plant=futex_lost cpus=2 append=tutti.watchdog=1 expect-report='^deadlock: all 2 threads are blocked(.*\n)+.*(sys_futex|futex_wait)\+(.*\n)+.*hand' timeout=180
 /*
  * The same bug as in futex_recheck.c, without replay: a waiter checks, then sleeps, and the wake-up comes in between. (The patch gives it
  * some microseconds, as a busy host would now and then.) Both threads then wait for ever, all CPUs are idle, no timer is armed: the watchdog
