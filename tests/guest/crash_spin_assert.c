@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: config=debug cpus=1 exit=134 expect-stderr=uk_spin_assert_failed expect-stdout=held
+// test: config=debug cpus=1 exit=134 expect-stderr=uk_spin_assert_slow expect-stdout=held
 /* uk_spin_assert_held() in a debug build: silent for who holds the lock, a crash report that names it for who does not. */
 #include "check.h"
 
