@@ -10,9 +10,13 @@
  * CPU in proportion to its weight (as in Linux' CFS; the idea is Stride scheduling, Waldspurger and Weihl, 1995). Invariants:
  *   min_vruntime never goes back, and is no larger than the virtual runtime of the running fair thread and of the first
  *   one in the tree, except that of one placed behind it with credit.
- *   A thread that slept is placed at min_vruntime - RUNQ_CREDIT_NS or where it was, whichever is later, so sleeping earns
+ *   A thread is placed at min_vruntime - RUNQ_CREDIT_NS or where it was, whichever is later, so sleeping earns
  *   no more than that and nobody starves: whoever waits has a fixed virtual runtime, which min_vruntime passes after
  *   finite time, and from then on only threads with credit stand before it, each for no longer than the credit lasts.
+ *   (Who does not come from sleep is never further behind, unless its old queue's clock jumped on while it moved.)
+ *   While anybody waits a slice ends after RUNQ_SLICE_MAX_NS. A thread that is charged for more while others wait had the CPU
+ *   for itself before they came, and they were placed by a clock that had not moved meanwhile: it pays for one slice. Else
+ *   it would starve for as long as it was alone.
  *   Virtual runtimes are compared by the sign of their difference and may wrap.
  *
  * Each CPU's virtual clock goes at its own rate; on a move the distance to min_vruntime is what counts (runq_add()). The old
@@ -97,15 +101,14 @@ static void advance_clock(struct runq *q, const struct runq_entity *cur)
 		__atomic_store_n(&q->min_vruntime, v, __ATOMIC_RELAXED);
 }
 
-static void place(struct runq *q, struct runq_entity *e, enum runq_how how)
+static void place(struct runq *q, struct runq_entity *e)
 {
 	if (!e->clock)
 		e->vruntime = q->min_vruntime;
 	else if (e->clock != q)
 		e->vruntime += q->min_vruntime - __atomic_load_n(&e->clock->min_vruntime, __ATOMIC_RELAXED);
 	e->clock = q;
-	if (how == RUNQ_WOKEN)
-		e->vruntime = later_of(e->vruntime, q->min_vruntime - RUNQ_CREDIT_NS);
+	e->vruntime = later_of(e->vruntime, q->min_vruntime - RUNQ_CREDIT_NS);
 }
 
 void runq_add(struct runq *q, struct runq_entity *e, enum runq_how how)
@@ -114,7 +117,7 @@ void runq_add(struct runq *q, struct runq_entity *e, enum runq_how how)
 	bool leftmost = true;
 
 	if (!q->fifo)
-		place(q, e, how);
+		place(q, e);
 	while (*link) {
 		const struct runq_entity *p = entity_of(*link);
 
@@ -149,19 +152,21 @@ void runq_charge(struct runq *q, struct runq_entity *e, uint64_t ns)
 {
 	if (q->fifo || !is_fair(e))
 		return;
-	e->vruntime += scaled(e, ns);
+	e->vruntime += scaled(e, q->count ? MIN(ns, RUNQ_SLICE_MAX_NS) : ns);
 	advance_clock(q, e);
 }
 
 void runq_yield(struct runq *q, struct runq_entity *e)
 {
+	const uint64_t most = q->min_vruntime + RUNQ_PERIOD_NS;
 	const struct runq_entity *last;
 
 	if (q->fifo || !is_fair(e) || !q->first)
 		return;
 	last = q->count == 1 ? q->first : entity_of(rb_last(&q->tree));
+	/* One with little weight may be seconds ahead. */
 	if (is_fair(last))
-		e->vruntime = later_of(e->vruntime, last->vruntime);
+		e->vruntime = later_of(e->vruntime, earlier(most, last->vruntime) ? most : last->vruntime);
 }
 
 bool runq_first_goes(const struct runq *q, const struct runq_entity *cur, bool turn_over)

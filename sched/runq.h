@@ -63,9 +63,12 @@ static inline struct runq_entity *runq_first(const struct runq *q)
 }
 struct runq_entity *runq_next(const struct runq_entity *e);
 
-/* `e`, which is not in the tree, has run for `ns` on this CPU. */
+/* `e`, which is not in the tree, has run for `ns` on this CPU, while others waited for a slice of it at most. */
 void runq_charge(struct runq *q, struct runq_entity *e, uint64_t ns);
-/* `e`, which runs, wants to be behind all of its kind. */
+/*
+ * `e`, which runs, wants to be behind all of its kind. It is behind those that are less than RUNQ_PERIOD_NS of virtual time ahead, and
+ * gets nearer to the others with each call: to wait for its turn behind one of little weight could take seconds.
+ */
 void runq_yield(struct runq *q, struct runq_entity *e);
 /*
  * Is the first in the tree to run before `cur`, which was charged up to now and may go on? `turn_over`: a real-time `cur` has used up

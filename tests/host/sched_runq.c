@@ -284,6 +284,88 @@ static void yields(void)
 	}
 }
 
+/* Next to one of least weight, which is far ahead after a slice: a yield costs no more than the others' slices, and reaches it. */
+static void yields_far(void)
+{
+	struct item it[3] = { 0 }, *cur;
+	uint64_t waited = 0, longest = 0;
+	unsigned calls = 0;
+	struct runq q;
+
+	runq_init(&q, false);
+	for (int i = 0; i < 3; i++) {
+		set_prio(&it[i], 120);
+		runq_add(&q, &it[i].e, RUNQ_BACK);
+	}
+	runq_del(&q, &it[2].e);
+	it[2].e.weight = runq_weight(139, true);
+	runq_charge(&q, &it[2].e, RUNQ_SLICE_MIN_NS);
+	runq_add(&q, &it[2].e, RUNQ_BACK);
+	CHECK(it[2].e.vruntime - q.min_vruntime > 500000000);
+	cur = item_of(runq_first(&q));
+	runq_del(&q, &cur->e);
+	for (int r = 0; r < 1000; r++) {
+		if (cur == &it[0]) {
+			longest = MAX(longest, waited);
+			waited = 0;
+			runq_yield(&q, &cur->e);
+			cur = turn(&q, cur, 1000);
+		} else {
+			waited += RUNQ_SLICE_MIN_NS;
+			cur = turn(&q, cur, RUNQ_SLICE_MIN_NS);
+		}
+	}
+	CHECK(longest > 0 && longest <= 2 * RUNQ_PERIOD_NS);
+	/* alone with it */
+	if (cur != &it[1]) {
+		runq_add(&q, &cur->e, RUNQ_BACK);
+		runq_del(&q, &it[1].e);
+	}
+	if (cur != &it[0]) {
+		runq_del(&q, &it[0].e);
+		if (cur == &it[2])
+			runq_add(&q, &cur->e, RUNQ_BACK);
+	}
+	for (cur = &it[0]; cur == &it[0] && calls < 10000; calls++) {
+		runq_yield(&q, &cur->e);
+		cur = turn(&q, cur, 1000);
+	}
+	CHECK(cur == &it[2]);
+}
+
+/* One had the CPU for itself, which no clock was told; then others come. It gets its share at once. */
+static void after_being_alone(bool woken)
+{
+	struct item hog = { 0 }, other = { 0 }, *cur;
+	uint64_t ran;
+	struct runq q;
+
+	runq_init(&q, false);
+	set_prio(&hog, 120);
+	set_prio(&other, 120);
+	runq_add(&q, &hog.e, RUNQ_BACK);
+	runq_del(&q, &hog.e);
+	if (woken) {
+		runq_add(&q, &other.e, RUNQ_BACK);
+		runq_del(&q, &other.e);
+	}
+	runq_add(&q, &other.e, woken ? RUNQ_WOKEN : RUNQ_BACK);
+	cur = turn(&q, &hog, 3600000000000ull);
+	CHECK(cur == &other);
+	ran = hog.ran;
+	for (int i = 0; i < 20; i++)
+		cur = turn(&q, cur, RUNQ_SLICE_MAX_NS);
+	CHECK(hog.ran - ran >= 9 * RUNQ_SLICE_MAX_NS && other.ran >= 9 * RUNQ_SLICE_MAX_NS);
+	/* and when the others have gone the clock is right again */
+	if (cur == &hog)
+		runq_del(&q, &other.e);
+	else
+		runq_del(&q, &hog.e);
+	runq_charge(&q, &hog.e, 3600000000000ull);
+	runq_add(&q, &other.e, RUNQ_WOKEN);
+	CHECK(other.e.vruntime + RUNQ_CREDIT_NS >= hog.e.vruntime);
+}
+
 /* Between two clocks that are far apart. */
 static void moves(void)
 {
@@ -308,6 +390,12 @@ static void moves(void)
 	runq_del(&r, &b.e);
 	runq_add(&q, &b.e, RUNQ_BACK);
 	CHECK((int64_t)(b.e.vruntime - q.min_vruntime) == lag);
+	/* the clock it comes from jumps on while it is in no queue: no more than the credit */
+	runq_del(&q, &b.e);
+	runq_del(&q, &a.e);
+	runq_charge(&q, &a.e, 3600000000000ull);
+	runq_add(&r, &b.e, RUNQ_BACK);
+	CHECK(b.e.vruntime + RUNQ_CREDIT_NS == r.min_vruntime);
 }
 
 static void real_time(void)
@@ -354,6 +442,9 @@ int main(void)
 	sleeper(20000, 20000000);
 	starvation();
 	yields();
+	yields_far();
+	after_being_alone(false);
+	after_being_alone(true);
 	moves();
 	real_time();
 	puts("ok");
