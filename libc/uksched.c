@@ -320,6 +320,8 @@ void uk_sched_thread_exit(void)
 
 	if (!pt)
 		thread_exit();
+	/* Before destructors run: they may yield. */
+	__atomic_store_n(&self->uk_end, false, __ATOMIC_RELAXED);
 	if (pt->counted) {
 		if (pthread_exit)
 			pthread_exit(NULL);
@@ -327,7 +329,6 @@ void uk_sched_thread_exit(void)
 		tutti_syscall(NR_exit, 0, 0, 0, 0, 0, 0);
 	}
 	self->uk_dtor = NULL;
-	__atomic_store_n(&self->uk_end, false, __ATOMIC_RELAXED);
 	if (dtor)
 		dtor(self);
 	libc_thread_end(heap ? heap->thread_exit : NULL);

@@ -2,7 +2,7 @@
 // test: replay=10 cpus=1,2,4 sched=preempt,coop
 /*
  * uk/sched.h: threads with no, one and two arguments, their private pointer and destructor, libc in them; termination of one that
- * yields, sleeps, is blocked; walking over threads that come and go; a small stack size.
+ * yields, sleeps, is blocked, and its destructors; walking over threads that come and go; a small stack size.
  */
 #include <uk/sched.h>
 
@@ -138,11 +138,46 @@ static void *leaves(void *arg)
 	uk_sched_thread_exit();
 }
 
+/* A thread that is terminated ends once: its destructors may yield, and get to their ends. */
+static pthread_key_t key;
+static struct uk_thread *to_end;
+static int cleaned;
+
+static void cleans(void *value)
+{
+	CHECK(value == &cleaned);
+	uk_sched_yield();
+	uk_sched_thread_sleep(1000);
+	__atomic_store_n(&cleaned, 1, __ATOMIC_SEQ_CST);
+}
+
+static void *waits_for_its_end(void *arg)
+{
+	CHECK_OK(pthread_setspecific(key, &cleaned));
+	__atomic_store_n(&to_end, uk_thread_current(), __ATOMIC_SEQ_CST);
+	for (;;)
+		uk_sched_yield();
+	return arg;
+}
+
+static void destructors(void)
+{
+	pthread_t t;
+
+	CHECK_OK(pthread_key_create(&key, cleans));
+	t = check_spawn(waits_for_its_end, NULL);
+	while (!__atomic_load_n(&to_end, __ATOMIC_SEQ_CST))
+		uk_sched_yield();
+	uk_sched_thread_terminate(to_end);
+	CHECK(!check_join(t) && __atomic_load_n(&cleaned, __ATOMIC_SEQ_CST));
+}
+
 int main(void)
 {
 	creation();
 	termination();
 	walking();
+	destructors();
 	/* a pthread too */
 	CHECK(!check_join(check_spawn(leaves, &ran)));
 	return 0;
