@@ -253,6 +253,21 @@ static long futex_wait(uintptr_t addr, uint32_t val, uint32_t bitset, uint64_t d
 	return r && leave(&w) ? r : 0;
 }
 
+/* A span that began in a call which is made again, as no handler ran, goes on: deliver() forgets the deadline when one runs. */
+static long futex_wait_span(uintptr_t addr, uint32_t val, uint64_t deadline)
+{
+	struct posix_thread *pt = current_thread()->posix;
+	long r;
+
+	if (pt->sleep_deadline)
+		deadline = pt->sleep_deadline;
+	pt->sleep_deadline = 0;
+	r = futex_wait(addr, val, FUTEX_BITSET_ANY, deadline);
+	if (r == -ERESTART_NOHAND)
+		pt->sleep_deadline = deadline;
+	return r;
+}
+
 /* ---- requeue ---- */
 
 static long futex_requeue(uintptr_t from, uintptr_t to, int wake, int move, bool compare, uint32_t val)
@@ -458,7 +473,10 @@ long sys_futex(const long *a)
 		__attribute__((fallthrough));
 	case FUTEX_WAIT:
 		r = deadline_in(ARG_PTR(a, 3), cmd == FUTEX_WAIT, clock, &deadline);
-		return r ? r : futex_wait(addr, val, bitset, deadline);
+		if (r)
+			return r;
+		return cmd == FUTEX_WAIT && a[3] ? futex_wait_span(addr, val, deadline)
+						 : futex_wait(addr, val, bitset, deadline);
 	case FUTEX_WAKE_BITSET:
 		bitset = (uint32_t)a[5];
 		if (!bitset)

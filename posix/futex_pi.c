@@ -328,11 +328,12 @@ static int lock_locked(uintptr_t addr, struct pi_waiter *w, struct pi_state **sp
 		if (!posix_of(owner))
 			goto put;
 	}
-	err = -EDEADLK;
-	if (deadlock_locked(owner))
-		goto put;
+	/* Who does not wait closes no circle. */
 	err = -EAGAIN;
 	if (try)
+		goto put;
+	err = -EDEADLK;
+	if (deadlock_locked(owner))
 		goto put;
 	err = NO_STATE;
 	if (!s && !*spare)

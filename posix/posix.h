@@ -48,11 +48,12 @@ struct posix_thread {
 	uint64_t mask;		  /* [c] written by the thread itself only; read by senders: atomic */
 	uint64_t pending;	  /* [a] bit n-1: signal n was sent to this thread */
 	struct posix_sigqueue queue;
-	uint64_t sleep_deadline;   /* [c] of a nanosleep() that is made again if no handler runs; 0: none */
-	uint64_t waiting;	   /* [a] blocked signals that rt_sigtimedwait() sleeps for */
-	uint64_t saved_mask;	   /* [c] mask to put back after rt_sigsuspend() */
-	bool restore_mask;	   /* [c] saved_mask is valid */
-	bool counted;		   /* [I] an application thread: the program lives as long as one of them */
+	uint64_t
+		sleep_deadline; /* [c] of a sleep or a wait for a span that is made again if no handler runs; 0: none */
+	uint64_t waiting;	/* [a] blocked signals that rt_sigtimedwait() sleeps for */
+	uint64_t saved_mask;	/* [c] mask to put back after rt_sigsuspend() */
+	bool restore_mask;	/* [c] saved_mask is valid */
+	bool counted;		/* [I] an application thread: the program lives as long as one of them */
 	struct abi_stack altstack; /* [c] */
 	/* futex_pi.c and robust.c; [pi]: the futex PI lock */
 	struct list pi_held;	    /* [pi] states of the words it owns that have waiters */

@@ -7,9 +7,9 @@
  * musl's sched_setscheduler() and its relatives answer ENOSYS without a call, because POSIX means processes by them;
  * pthread_setschedparam() and syscall() come here.
  *
- * No state of its own. A thread is held by a reference while it is worked on; parameters change atomically (sched/thread.c). Two
- * callers that change the nice value and the policy of one thread at once: one of the results, each consistent in itself.
- * Thread context; no memory is needed.
+ * No state of its own. A thread is held by a reference while it is worked on; parameters change atomically (sched/thread.c).
+ * Setting a nice value leaves the policy alone that somebody sets at the same moment, who may put the old nice value back: the result
+ * is one of the two, and consistent. Thread context; no memory is needed.
  */
 #include "lib/string.h"
 #include "plat/plat.h"
@@ -306,7 +306,8 @@ struct nice_walk {
 	bool set;
 	int nice; /* in: to set; out: the least */
 	bool any;
-	/* to set: those that still have another value, with a reference; the list's lock is above what setting takes */
+	/* to set: the next ones by number, each with a reference; the list's lock is above what setting takes */
+	int after;
 	unsigned count;
 	struct uk_thread *batch[NICE_BATCH];
 };
@@ -315,15 +316,31 @@ static void nice_one(struct uk_thread *t, struct nice_walk *w)
 {
 	struct thread_params p;
 
-	thread_get_params(t, &p);
 	if (w->set) {
-		p.nice = w->nice;
-		/* cannot fail: policy and priority were valid together */
-		UK_CHECK(!set_params(t, &p));
+		UK_CHECK(!thread_set_nice(t, w->nice));
+		posix_futex_pi_prio_changed(t);
 	} else {
+		thread_get_params(t, &p);
 		w->nice = w->any ? MIN(w->nice, p.nice) : p.nice;
 	}
 	w->any = true;
+}
+
+/* Into its place in the batch; the last one makes room. Nobody's last reference is dropped: who is on the list has one. */
+static void nice_batch(struct uk_thread *t, struct nice_walk *w)
+{
+	unsigned at = w->count;
+
+	if (at == NICE_BATCH) {
+		if (w->batch[at - 1]->tid < t->tid)
+			return;
+		thread_put(w->batch[--at]);
+	} else {
+		w->count++;
+	}
+	for (; at && w->batch[at - 1]->tid > t->tid; at--)
+		w->batch[at] = w->batch[at - 1];
+	w->batch[at] = thread_get(t);
 }
 
 static void nice_each(struct uk_thread *t, void *arg)
@@ -340,11 +357,14 @@ static void nice_each(struct uk_thread *t, void *arg)
 	}
 	w->any = true;
 	thread_get_params(t, &p);
-	if (p.nice != w->nice && w->count < NICE_BATCH)
-		w->batch[w->count++] = thread_get(t);
+	if (t->tid > w->after && p.nice != w->nice)
+		nice_batch(t, w);
 }
 
-/* A round that fills the batch may have left some out. */
+/*
+ * In rounds by number, so that it ends, whatever others set meanwhile: a round that fills the batch may have left out some with
+ * larger numbers.
+ */
 static void nice_all(struct nice_walk *w)
 {
 	bool full;
@@ -354,6 +374,7 @@ static void nice_all(struct nice_walk *w)
 		thread_foreach(nice_each, w);
 		full = w->count == NICE_BATCH;
 		for (unsigned i = 0; i < w->count; i++) {
+			w->after = w->batch[i]->tid;
 			nice_one(w->batch[i], w);
 			thread_put(w->batch[i]);
 		}

@@ -181,6 +181,8 @@ void thread_set_boost(struct uk_thread *t, int prio);
 int thread_set_params(struct uk_thread *t, const struct thread_params *p);
 /* The same with reset_on_fork as it is. */
 int thread_set_policy(struct uk_thread *t, int policy, int rt_prio, int nice);
+/* The nice value alone: 0, or -EINVAL. A policy that is set at the same time stays. */
+int thread_set_nice(struct uk_thread *t, int nice);
 void thread_get_params(const struct uk_thread *t, struct thread_params *p);
 /* Length of its time slice in ns as things are now; 0: has none (FIFO). */
 uint64_t thread_slice_ns(const struct uk_thread *t);

@@ -382,6 +382,22 @@ int thread_set_policy(struct uk_thread *t, int policy, int rt_prio, int nice)
 	return set_params(t, policy, rt_prio, nice, -1);
 }
 
+int thread_set_nice(struct uk_thread *t, int nice)
+{
+	uint32_t w, new;
+
+	if (nice < -20 || nice > 19)
+		return -EINVAL;
+	w = __atomic_load_n(&t->params, __ATOMIC_RELAXED);
+	do {
+		new = PARAMS_WORD(PARAMS_BOOST(w), PARAMS_RT(w), nice, PARAMS_POLICY(w)) | (w & PARAMS_RESET);
+		if (new == w)
+			return 0;
+	} while (!__atomic_compare_exchange_n(&t->params, &w, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	sched_params_changed(t);
+	return 0;
+}
+
 void thread_get_params(const struct uk_thread *t, struct thread_params *p)
 {
 	uint32_t w = __atomic_load_n(&t->params, __ATOMIC_RELAXED);

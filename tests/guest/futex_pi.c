@@ -176,8 +176,10 @@ static void deadlock(void)
 		t[i] = check_spawn(link_of_chain, (void *)i);
 		wait_for_waiter(&chain[i + 1]);
 	}
-	for (int i = 0; i < CHAIN; i++)
+	for (int i = 0; i < CHAIN; i++) {
 		CHECK_EQ(futex_lock_pi(&chain[i], NULL), -EDEADLK);
+		CHECK_EQ(futex(&chain[i], FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0), -EAGAIN); /* it would not have waited */
+	}
 	CHECK_EQ(pi_unlock(&chain[CHAIN]), 0);
 	for (int i = 0; i < CHAIN; i++)
 		check_join(t[i]);

@@ -194,11 +194,11 @@ bool thread_block_until(uint64_t deadline)
 	return late;
 }
 
-static __thread bool signals_on;
+static __thread bool signals_on, signal_now;
 
 bool posix_signal_pending(void)
 {
-	return signals_on && next_random(&me->random) % 64 == 0;
+	return signal_now || (signals_on && next_random(&me->random) % 64 == 0);
 }
 
 int arch_user_load32(const uint32_t *src, uint32_t *value)
@@ -393,6 +393,20 @@ static void test_errors(void)
 	EXPECT_EQ(futex(&word, FUTEX_WAKE | FUTEX_CLOCK_REALTIME, 1, NULL, NULL, 0), -ENOSYS);
 }
 
+/* A call that no handler ended is made again: the span goes on, and does not begin anew. */
+static void test_restart(void)
+{
+	struct abi_timespec ts = { 0, 1000000 }, hour = { 3600, 0 };
+	uint32_t word = 5;
+
+	signal_now = true;
+	EXPECT_EQ(futex(&word, FUTEX_WAIT, 5, &ts, NULL, 0), -ERESTART_NOHAND);
+	EXPECT_EQ(futex(&word, FUTEX_WAIT, 5, &hour, NULL, 0), -ERESTART_NOHAND);
+	signal_now = false;
+	EXPECT_EQ(futex(&word, FUTEX_WAIT, 5, &hour, NULL, 0), -ETIMEDOUT);
+	EXPECT_EQ(me->pt.sleep_deadline, 0);
+}
+
 /* ---- WAKE_OP: a semaphore whose give() is one call ---- */
 
 static void *op_thread(void *arg)
@@ -472,6 +486,7 @@ static void test_chain(void)
 	EXPECT_EQ(thread_prio(t[0]), 110);
 	EXPECT_EQ(thread_prio(t[1]), 110);
 	EXPECT_EQ(pi_lock(&pi_word[3], NULL), -EDEADLK);
+	EXPECT_EQ(futex(&pi_word[3], FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0), -EAGAIN);
 	EXPECT_EQ(thread_prio(mine), 110);
 	/* One at the far end that changes its mind, by a call of its own and by whoever sets priorities. */
 	__atomic_store_n(&links[2]->base, 20, __ATOMIC_RELAXED);
@@ -630,7 +645,7 @@ int main(void)
 
 	thread_begin(7);
 	test_errors();
-
+	test_restart();
 	test_visitors();
 	s.tokens[0] = s.tokens[1] = 1;
 	run(token_thread, t);
