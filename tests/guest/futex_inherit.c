@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: cpus=1 sched=preempt timeout=60
+// test: cpus=1,2,4 sched=preempt timeout=60
 /*
- * Priority inheritance on one CPU with SCHED_FIFO, where it decides who runs, so every step is determined: an owner of low
- * priority runs before a hog of middle priority while somebody of high priority waits for its lock, directly, through a second
- * lock, and through three; it loses that the moment it unlocks. Waiters get the lock by priority, equal ones by age. A
- * priority that changes while its thread waits changes the order.
+ * Priority inheritance with SCHED_FIFO on one CPU, the first of those there are, where it decides who runs, so every step is
+ * determined: an owner of low priority runs before a hog of middle priority while somebody of high priority waits for its lock,
+ * directly, through a second lock, and through three; it loses that the moment it unlocks. Waiters get the lock by priority, equal
+ * ones by age. A priority that changes while its thread waits changes the order.
  *
  * Without inheritance the hog would spin for ever: it gives up after some seconds, and says so.
  */
@@ -176,6 +176,7 @@ int main(void)
 {
 	pthread_t idler;
 
+	check_pin(0); /* and so all threads */
 	set_priority(0, MAIN);
 	idler = check_spawn(rest, NULL);
 	for (int round = 0; round < 3; round++) {

@@ -515,6 +515,7 @@ struct turn {
 	int prio;
 	bool gives_up;
 	int place;
+	uint32_t word; /* as it was given */
 };
 static atomic_int places;
 
@@ -530,6 +531,7 @@ static void *turn_thread(void *arg)
 		EXPECT_EQ(pi_lock(&pi_word[0], &ts), -ETIMEDOUT);
 	} else {
 		EXPECT_EQ(pi_lock(&pi_word[0], NULL), 0);
+		turn->word = pi_now(0);
 		turn->place = ++places;
 		EXPECT_EQ(pi_unlock(&pi_word[0]), 0);
 	}
@@ -560,6 +562,77 @@ static void test_order(void)
 	EXPECT_EQ(turns[0].place, 3);
 	EXPECT_EQ(thread_prio(&me->t), 120);
 	EXPECT_EQ(states, 0);
+}
+
+/* Waits on a word of its own until it may end. */
+static void *bystander_thread(void *arg)
+{
+	struct host_thread **where = arg;
+	uint32_t *until = &s.gate[1];
+
+	thread_begin(450);
+	__atomic_store_n(where, me, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(until, __ATOMIC_SEQ_CST))
+		EXPECT(futex(until, FUTEX_WAIT, 0, NULL, NULL, 0) <= 0);
+	thread_end();
+	return NULL;
+}
+
+/* With a waiter in the kernel the program writes another owner into the word: the next call moves state and boost there, and back. */
+static void test_follow(void)
+{
+	struct turn turn = { .prio = 90 };
+	struct host_thread *other = NULL, *now;
+	pthread_t p, q;
+
+	s.gate[1] = 0;
+	places = 0;
+	EXPECT_EQ(pthread_create(&q, NULL, bystander_thread, &other), 0);
+	while (!(now = __atomic_load_n(&other, __ATOMIC_ACQUIRE)))
+		sched_yield();
+	EXPECT_EQ(pi_lock(&pi_word[0], NULL), 0);
+	EXPECT_EQ(pthread_create(&p, NULL, turn_thread, &turn), 0);
+	until_prio(&me->t, 90);
+	EXPECT(pi_now(0) & FUTEX_WAITERS);
+	__atomic_store_n(&pi_word[0], (uint32_t)now->t.tid, __ATOMIC_SEQ_CST);
+	EXPECT_EQ(futex(&pi_word[0], FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0), -EAGAIN);
+	EXPECT_EQ(pi_now(0), (uint32_t)now->t.tid | FUTEX_WAITERS);
+	EXPECT_EQ(thread_prio(&now->t), 90);
+	EXPECT_EQ(thread_prio(&me->t), 120);
+	EXPECT_EQ(pi_unlock(&pi_word[0]), -EPERM);
+	__atomic_store_n(&pi_word[0], (uint32_t)me->t.tid, __ATOMIC_SEQ_CST);
+	EXPECT_EQ(pi_unlock(&pi_word[0]), 0);
+	EXPECT_EQ(thread_prio(&now->t), 120);
+	EXPECT_EQ(thread_prio(&me->t), 120);
+	pthread_join(p, NULL);
+	EXPECT_EQ(turn.place, 1);
+	__atomic_store_n(&s.gate[1], 1, __ATOMIC_SEQ_CST);
+	EXPECT(futex(&s.gate[1], FUTEX_WAKE, 1, NULL, NULL, 0) >= 0);
+	pthread_join(q, NULL);
+	EXPECT_EQ(pi_now(0), 0);
+	EXPECT_EQ(states, 0);
+}
+
+/* FUTEX_WAITERS stands in the word from the first waiter on, and after a hand-over if there is another one. */
+static void test_bits(void)
+{
+	static struct turn turns[] = { { .prio = 100 }, { .prio = 99 } };
+	pthread_t p[ARRAY_SIZE(turns)];
+
+	places = 0;
+	EXPECT_EQ(pi_lock(&pi_word[0], NULL), 0);
+	EXPECT_EQ(pi_now(0), (uint32_t)me->t.tid);
+	for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
+		EXPECT_EQ(pthread_create(&p[i], NULL, turn_thread, &turns[i]), 0);
+		until_prio(&me->t, turns[i].prio);
+		EXPECT_EQ(pi_now(0), (uint32_t)me->t.tid | FUTEX_WAITERS);
+	}
+	EXPECT_EQ(pi_unlock(&pi_word[0]), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(turns); i++)
+		pthread_join(p[i], NULL);
+	EXPECT_EQ(turns[1].place, 1);
+	EXPECT_EQ(turns[1].word & FUTEX_WAITERS, FUTEX_WAITERS);
+	EXPECT_EQ(turns[0].word & FUTEX_WAITERS, 0);
 }
 
 static long pi_counter[2];
@@ -684,6 +757,8 @@ int main(void)
 	for (int i = 0; i < 5; i++) {
 		test_chain();
 		test_order();
+		test_follow();
+		test_bits();
 	}
 	run(pi_thread, t);
 	join(t);
