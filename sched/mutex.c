@@ -33,6 +33,8 @@
  */
 #include "sched/mutex.h"
 
+#include <arch/stack.h>
+
 #include "lib/errno.h"
 #include "plat/plat.h"
 #include "sched/sched.h"
@@ -237,8 +239,8 @@ LOCKS_UNCHECKED void mutex_unlock(struct uk_mutex *m)
 {
 	uintptr_t w = (uintptr_t)current_thread();
 
-	UK_CHECK(tutti_mutex_is_held(m));
 	lock_hook_release(&m->map, m);
+	UK_CHECK(tutti_mutex_is_held(m));
 	if (m->depth) {
 		m->depth--;
 		return;
@@ -327,7 +329,7 @@ void uk_mutex_init_config(struct uk_mutex *m, unsigned int flags)
 	spin_init_class(&m->lock, &tutti_mutex_queue_class);
 	m->depth = 0;
 	list_init(&m->waiters);
-	lock_map_set(&m->map, NULL);
+	lock_hook_init(&m->map, m, CALLER_PC());
 	count(active_unlocked, 1);
 }
 
@@ -349,6 +351,7 @@ LOCKS_UNCHECKED void tutti_mutex_lock_slow_(struct uk_mutex *m)
 {
 	uint64_t deadline = UINT64_MAX;
 
+	lock_hook_first_use(&m->map, m, CALLER_PC());
 	sched_on_kstack(lock_on_kstack, m, &deadline);
 	count(total_locks, 1);
 	count_taken(m);
@@ -356,8 +359,10 @@ LOCKS_UNCHECKED void tutti_mutex_lock_slow_(struct uk_mutex *m)
 
 LOCKS_UNCHECKED int tutti_mutex_trylock_slow_(struct uk_mutex *m)
 {
-	int r = (int)sched_on_kstack(trylock_on_kstack, m, NULL);
+	int r;
 
+	lock_hook_first_use(&m->map, m, CALLER_PC());
+	r = (int)sched_on_kstack(trylock_on_kstack, m, NULL);
 	if (r) {
 		count(total_ok_trylocks, 1);
 		count_taken(m);
@@ -370,8 +375,10 @@ LOCKS_UNCHECKED int tutti_mutex_trylock_slow_(struct uk_mutex *m)
 LOCKS_UNCHECKED int tutti_mutex_lock_until(struct uk_mutex *m, __nsec deadline)
 {
 	uint64_t at = deadline < 0 ? 0 : (uint64_t)deadline;
-	int r = (int)sched_on_kstack(lock_on_kstack, m, &at);
+	int r;
 
+	lock_hook_first_use(&m->map, m, CALLER_PC());
+	r = (int)sched_on_kstack(lock_on_kstack, m, &at);
 	if (!r) {
 		count(total_locks, 1);
 		count_taken(m);

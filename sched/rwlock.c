@@ -22,6 +22,8 @@
  */
 #include "uk/rwlock.h"
 
+#include <arch/stack.h>
+
 #include "lib/errno.h"
 #include "plat/plat.h"
 #include "sched/sched.h"
@@ -126,8 +128,8 @@ static int lock_until(struct uk_rwlock *l, enum who who, uint64_t deadline)
 		lock_hook_acquired(&l->map, l, LOCK_SLEEPING | LOCK_RECURSIVE);
 		return 0;
 	}
-	UK_CHECK(!tutti_rwlock_is_wheld(l));
 	lock_hook_acquire(&l->map, l, mode);
+	UK_CHECK(!tutti_rwlock_is_wheld(l));
 	if (!enter(l, who)) {
 		lock_hook_contended(&l->map, l);
 		r = wait_for(l, who, deadline);
@@ -213,8 +215,8 @@ static long runlock_on_kstack(void *rwl, void *unused)
 	struct uk_rwlock *l = rwl;
 
 	(void)unused;
-	UK_CHECK(__atomic_load_n(&l->word, __ATOMIC_RELAXED) >= RWLOCK_READER);
 	lock_hook_release(&l->map, l);
+	UK_CHECK(__atomic_load_n(&l->word, __ATOMIC_RELAXED) >= RWLOCK_READER);
 	/* release: pairs with the acquire of the next writer */
 	if (__atomic_sub_fetch(&l->word, RWLOCK_READER, __ATOMIC_RELEASE) == RWLOCK_WAITERS)
 		last_reader_on_kstack(l, NULL);
@@ -226,8 +228,8 @@ static long wunlock_on_kstack(void *rwl, void *unused)
 	struct uk_rwlock *l = rwl;
 
 	(void)unused;
-	UK_CHECK(tutti_rwlock_is_wheld(l));
 	lock_hook_release(&l->map, l);
+	UK_CHECK(tutti_rwlock_is_wheld(l));
 	if (l->depth) {
 		l->depth--;
 		return 0;
@@ -258,7 +260,7 @@ void uk_rwlock_init_config(struct uk_rwlock *rwl, unsigned int config_flags)
 	list_init(&rwl->waiters);
 	rwl->owner = NULL;
 	rwl->depth = 0;
-	lock_map_set(&rwl->map, NULL);
+	lock_hook_init(&rwl->map, rwl, CALLER_PC());
 }
 
 void tutti_rwlock_assert_wheld(const struct uk_rwlock *rwl)
@@ -283,11 +285,13 @@ LOCKS_UNCHECKED void tutti_rwlock_rlock_slow_(struct uk_rwlock *rwl)
 {
 	uint64_t deadline = UINT64_MAX;
 
+	lock_hook_first_use(&rwl->map, rwl, CALLER_PC());
 	sched_on_kstack(rlock_on_kstack, rwl, &deadline);
 }
 
 LOCKS_UNCHECKED int tutti_rwlock_try_rlock_slow_(struct uk_rwlock *rwl)
 {
+	lock_hook_first_use(&rwl->map, rwl, CALLER_PC());
 	return (int)sched_on_kstack(try_rlock_on_kstack, rwl, NULL);
 }
 
@@ -295,6 +299,7 @@ LOCKS_UNCHECKED int tutti_rwlock_rlock_until(struct uk_rwlock *rwl, __nsec deadl
 {
 	uint64_t ns = at(deadline);
 
+	lock_hook_first_use(&rwl->map, rwl, CALLER_PC());
 	return (int)sched_on_kstack(rlock_on_kstack, rwl, &ns);
 }
 
@@ -312,6 +317,7 @@ LOCKS_UNCHECKED void uk_rwlock_wlock(struct uk_rwlock *rwl)
 {
 	uint64_t deadline = UINT64_MAX;
 
+	lock_hook_first_use(&rwl->map, rwl, CALLER_PC());
 	if (RWLOCK_INLINE && likely(write_enter(rwl)))
 		__atomic_store_n(&rwl->owner, current_thread(), __ATOMIC_RELAXED);
 	else
@@ -320,6 +326,7 @@ LOCKS_UNCHECKED void uk_rwlock_wlock(struct uk_rwlock *rwl)
 
 LOCKS_UNCHECKED int tutti_rwlock_try_wlock(struct uk_rwlock *rwl)
 {
+	lock_hook_first_use(&rwl->map, rwl, CALLER_PC());
 	return (int)sched_on_kstack(try_wlock_on_kstack, rwl, NULL);
 }
 
@@ -327,6 +334,7 @@ LOCKS_UNCHECKED int tutti_rwlock_wlock_until(struct uk_rwlock *rwl, __nsec deadl
 {
 	uint64_t ns = at(deadline);
 
+	lock_hook_first_use(&rwl->map, rwl, CALLER_PC());
 	return (int)sched_on_kstack(wlock_on_kstack, rwl, &ns);
 }
 

@@ -34,15 +34,22 @@ static inline unsigned class_of(struct lock_map *m, const void *lock, unsigned *
 	return lock_class_id(c);
 }
 
-void lock_hook_init(struct lock_map *m, const void *lock)
+void lock_hook_init(struct lock_map *m, const void *lock, uintptr_t pc)
 {
-	lock_class_from_site(m, lock, CALLER_PC());
+	lock_class_from_site(m, lock, pc);
+}
+
+void lock_hook_first_use(struct lock_map *m, const void *lock, uintptr_t pc)
+{
+	lock_class_of(m, lock, LOCK_SLEEPING, pc);
 }
 
 void lock_hook_acquire(struct lock_map *m, const void *lock, unsigned mode)
 {
 	unsigned class = class_of(m, lock, &mode, CALLER_PC());
 
+	if (config_lockstat)
+		lockstat_acquire(mode);
 	if (config_lock_validator)
 		validator_acquire(class, lock, mode, CALLER_PC(), CALLER_FP());
 }

@@ -12,9 +12,10 @@
  * smaller ranks are held. A lock without a class (a program's, or a zeroed one) gets one from its address or place of initialisation and
  * has no rank: the order in which it was seen is what counts.
  *
- * Order of the calls: acquire before waiting (it may report), contended once if it has to wait, acquired with the lock held, or gave_up if
- * the wait ended without it; release while it is still held. A trylock calls acquired alone, with LOCK_TRY, and only if it got the lock. A function that initialises a lock
- * without a class calls lock_hook_init(). All may be called in any context, early boot included; around a lock that is spun on
+ * Order of the calls: acquire before waiting (it may report), contended once if it has to wait, acquired with the lock held, or gave_up
+ * if the wait ended without it; release while it is still held. A trylock calls acquired alone, with LOCK_TRY, and only if it got the
+ * lock. A lock that sleeps says LOCK_SLEEPING, for it may be tried for with preemption off. A function that initialises a lock without
+ * a class calls lock_hook_init(). All may be called in any context, early boot included; around a lock that is spun on
  * preemption is off from before acquire until after release, and interrupts are what they will be while it is held.
  */
 #pragma once
@@ -84,8 +85,10 @@ static inline void lock_map_init(struct lock_map *m, struct lock_class *cls)
 }
 #define lock_map_set(m, cls) lock_map_init((m), (cls))
 
-/* A lock that is initialised while the program runs and has no class gets one from the place of this call. */
-void lock_hook_init(struct lock_map *m, const void *lock);
+/* A lock that has no class is initialised while the program runs: it gets one from `pc`, the place where its user does that. */
+void lock_hook_init(struct lock_map *m, const void *lock, uintptr_t pc);
+/* A sleeping lock is about to be taken at `pc`, which is in its user's code: if it still has no class it gets one from there. */
+void lock_hook_first_use(struct lock_map *m, const void *lock, uintptr_t pc);
 /* `lock`: the lock's own address. */
 void lock_hook_acquire(struct lock_map *m, const void *lock, unsigned mode);
 void lock_hook_contended(struct lock_map *m, const void *lock);
@@ -127,12 +130,11 @@ struct lock_thread {
 #define LOCK_MAP_INIT(cls) \
 	{                  \
 	}
-#define lock_map_set(m, cls)	  ((void)(m))
+#define lock_map_set(m, cls)		 ((void)(m))
+/* `pc` is not evaluated: a function that asks for its return address is compiled in another way. */
+#define lock_hook_init(m, lock, pc)	 ((void)(m), (void)(lock))
+#define lock_hook_first_use(m, lock, pc) ((void)(m), (void)(lock))
 
-static inline void lock_hook_init(struct lock_map *m, const void *lock)
-{
-	(void)m, (void)lock;
-}
 static inline void lock_hook_acquire(struct lock_map *m, const void *lock, unsigned mode)
 {
 	(void)m, (void)lock, (void)mode;
@@ -184,7 +186,7 @@ static inline uint64_t lock_wait_begin(void)
 {
 	return 0;
 }
-#define lock_wait_end(cls, since) ((void)(since))
+#define lock_wait_end(cls, since)	 ((void)(since))
 
 #endif
 

@@ -134,6 +134,15 @@ void lockstat_waited(unsigned class, uint64_t since, uintptr_t pc, uintptr_t fp)
 
 /* ---- locks ---- */
 
+/* A wait that was given up (its time had passed) says nothing any more: its lock may be taken again without one. */
+void lockstat_acquire(unsigned mode)
+{
+	struct lock_thread *t = mode & LOCK_SLEEPING ? this_thread() : NULL;
+
+	if (t)
+		t->waits = NULL;
+}
+
 void lockstat_contended(const void *lock, unsigned mode)
 {
 	uint64_t now = arch_rdtsc();

@@ -11,6 +11,8 @@
 
 #ifdef __TUTTI_LOCK_HOOKS__
 
+/* In the order of the hooks. */
+void lockstat_acquire(unsigned mode);
 void lockstat_contended(const void *lock, unsigned mode);
 void lockstat_acquired(unsigned class, const void *lock, unsigned mode, uintptr_t pc, uintptr_t fp);
 /* A wait for a lock that sleeps ended without it: it counts as a wait, not as an acquisition. */

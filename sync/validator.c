@@ -14,8 +14,8 @@
  *	interrupts	a class gets both marks; or there is a way from a class with the first mark to one with the second: A, which an interrupt
  *			takes, is held by one CPU that waits for B; B is held by another, whose interrupt waits for A
  *	sleeping	with preemption or interrupts off, with a spin lock held, in an interrupt, in an RCU read section
- * and at other times: unlock of what is not held, interrupts turned on with a lock held that interrupts take, locks held when the thread or
- * the machine ends. The first report ends the run (the upcall does not return).
+ * and at other times: unlock of what is not held, interrupts turned on with a lock held that interrupts take, locks held or a read
+ * section open when the thread or the machine ends. The first report ends the run (the upcall does not return).
  *
  * A lock that is tried for cannot be waited for, so it adds no edge to itself, but edges from it count. Readers count as writers:
  * both our readers-writer locks hold new readers back while a writer waits. An interrupt's locks and those it came into are no pair:
@@ -118,6 +118,21 @@ static struct lock_held *find_held(const void *lock)
 	return h;
 }
 
+/*
+ * A program's call for a lock that sleeps comes from its own stack, by way of the kernel's; the near walk ends there, before it has shown
+ * anything of the program.
+ */
+static void walk_to_user(uint32_t *out, struct place at)
+{
+	uintptr_t stack[LOCK_STACK_SHORT];
+
+	stack_walk(stack, LOCK_STACK_SHORT, at.pc, at.fp);
+	for (unsigned i = 0, more = 1; i < LOCK_STACK_SHORT; i++) {
+		more = more && stack[i];
+		out[i] = more ? stack_offset(stack[i]) : 0;
+	}
+}
+
 static void push(struct lock_held *held, uint32_t *count, uint32_t *lost, unsigned max, unsigned class,
 		 const void *lock, unsigned mode, struct place at)
 {
@@ -133,7 +148,10 @@ static void push(struct lock_held *held, uint32_t *count, uint32_t *lost, unsign
 	held[n].class = (uint16_t) class;
 	held[n].mode = (uint8_t)mode;
 	held[n].context = (uint8_t)percpu_read(in_irq);
-	stack_walk_near(held[n].stack, LOCK_STACK_SHORT, at.pc, at.fp);
+	if (mode & LOCK_SLEEPING)
+		walk_to_user(held[n].stack, at);
+	else
+		stack_walk_near(held[n].stack, LOCK_STACK_SHORT, at.pc, at.fp);
 	__asm__ volatile("" ::: "memory");
 	__atomic_store_n(&held[n].lock, lock, __ATOMIC_RELAXED);
 }
@@ -566,14 +584,12 @@ void validator_release(const void *lock, uintptr_t pc, uintptr_t fp)
 			pop(c->held, &c->count, h);
 			return;
 		}
-		if (c->lost) {
-			c->lost--;
-			return;
-		}
 	}
 	h = t ? find(t->held, t->count, lock) : NULL;
 	if (h)
 		pop(t->held, &t->count, h);
+	else if (may_hold_spins() && this_cpu()->lost)
+		this_cpu()->lost--;
 	else if (t && t->lost)
 		t->lost--;
 	else
@@ -656,6 +672,15 @@ void validator_exit(const char *who, uintptr_t pc, uintptr_t fp)
 
 	if (is_off())
 		return;
+	if (validator_rcu_is_held() && !percpu_read(in_irq)) {
+		if (!report_begin("%s ends in an RCU read section, on CPU %u", who, cpu_id()))
+			return;
+		there(part("  the read section began:"), this_cpu()->rcu_stack, LOCK_STACK_SHORT);
+		all_held();
+		here(part("  now:"), at);
+		report_end();
+		return;
+	}
 	if (may_hold_spins() && this_cpu()->count)
 		h = &this_cpu()->held[this_cpu()->count - 1];
 	else if (t && t->count)

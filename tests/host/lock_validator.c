@@ -423,7 +423,7 @@ static void case_without_class(void)
 	pair(&plain3, &plain1);
 	SAID(1, "cycle of 3 locks: taking lock at 0x");
 	for (int i = 0; i < three; i++)
-		lock_hook_init(&heap[i].map, &heap[i]);
+		lock_hook_init(&heap[i].map, &heap[i], (uintptr_t)case_without_class);
 	CHECK(heap[0].map.class && heap[0].map.class == heap[2].map.class);
 	pair(&heap[0], &heap[1]);
 	SAID(2, "two locks of one class: taking lock initialised at 0x");

@@ -32,7 +32,7 @@ struct lock_thread {
 #define LOCK_MAP_INIT(cls) {}
 #define lock_map_set(m, cls) ((void)(m))
 """
-NOTHING = ("lock_hook_init", "lock_hook_acquire", "lock_hook_contended", "lock_hook_acquired", "lock_hook_gave_up", "lock_hook_release", "lock_hook_may_sleep",
+NOTHING = ("lock_hook_init", "lock_hook_first_use", "lock_hook_acquire", "lock_hook_contended", "lock_hook_acquired", "lock_hook_gave_up", "lock_hook_release", "lock_hook_may_sleep",
            "lock_hook_rcu_lock", "lock_hook_rcu_unlock", "lock_hook_thread_exit", "lock_hook_machine_exit", "lock_hook_crash",
            "lock_wait_end")
 TRUE = ("lock_hook_is_held", "lock_hook_rcu_is_held")

@@ -3,23 +3,20 @@
 //       expect-report='sleeping in an RCU read section(.*\n)+.* reader\+(.*\n)+.*the read section began:(.*\n)+.* reader\+'
 /*
  * Planted here: an RCU read section sleeps. Whoever waits for readers waits for the sleep, and what the section found may be
- * freed under it where readers are not counted. The section is written out as its two halves: preemption off, the validator
- * told.
+ * freed under it where readers are not counted.
  */
 #include <unistd.h>
-#include <uk/spinlock.h>
+#include <tutti/rcu.h>
 
 #include "../guest/check.h"
 
 static __attribute__((noinline)) void reader(void)
 {
-	preempt_disable();
-	lock_hook_rcu_lock();
+	tutti_rcu_read_lock();
 #ifndef FIXED
 	usleep(1000);
 #endif
-	lock_hook_rcu_unlock();
-	preempt_enable();
+	tutti_rcu_read_unlock();
 	usleep(1000);
 }
 
