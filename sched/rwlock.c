@@ -117,9 +117,13 @@ static bool write_again(struct uk_rwlock *l)
 	return true;
 }
 
+static inline unsigned mode_of(enum who who)
+{
+	return LOCK_SLEEPING | (who == READER ? LOCK_SHARED : 0);
+}
+
 static int lock_until(struct uk_rwlock *l, enum who who, uint64_t deadline)
 {
-	const unsigned mode = LOCK_SLEEPING | (who == READER ? LOCK_SHARED : 0);
 	int r;
 
 	lock_hook_may_sleep();
@@ -128,7 +132,7 @@ static int lock_until(struct uk_rwlock *l, enum who who, uint64_t deadline)
 		lock_hook_acquired(&l->map, l, LOCK_SLEEPING | LOCK_RECURSIVE);
 		return 0;
 	}
-	lock_hook_acquire(&l->map, l, mode);
+	lock_hook_acquire(&l->map, l, mode_of(who));
 	UK_CHECK(!tutti_rwlock_is_wheld(l));
 	if (!enter(l, who)) {
 		lock_hook_contended(&l->map, l);
@@ -140,7 +144,7 @@ static int lock_until(struct uk_rwlock *l, enum who who, uint64_t deadline)
 	}
 	if (who == WRITER)
 		__atomic_store_n(&l->owner, current_thread(), __ATOMIC_RELAXED);
-	lock_hook_acquired(&l->map, l, mode);
+	lock_hook_acquired(&l->map, l, mode_of(who));
 	return 0;
 }
 
