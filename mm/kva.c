@@ -30,6 +30,7 @@ struct free_stack {
 	struct free_stack *next;
 };
 
+LOCK_CLASS(cpu_stacks_class, "kernel stacks of a CPU", 90, LOCK_IRQ, "kernel stacks that are free, on one CPU's list");
 LOCK_CLASS(kva_class, "kernel addresses", 90, LOCK_IRQ, "kernel stacks that are free, and where the next one goes");
 
 static struct {
@@ -44,7 +45,9 @@ static struct cpu_stacks {
 	struct uk_spinlock lock;  /* that CPU, or who is out of memory */
 	uint32_t count;		  /* [lock] */
 	struct free_stack *first; /* [lock] */
-} __cacheline cpu_stacks[CONFIG_MAX_CPUS];
+} __cacheline cpu_stacks[CONFIG_MAX_CPUS] = {
+	[0 ... CONFIG_MAX_CPUS - 1] = { .lock = SPINLOCK_INIT(&cpu_stacks_class) },
+};
 
 /* 0: none there. Any CPU's list: its owner is the usual caller. */
 static uintptr_t cpu_stack_pop(struct cpu_stacks *list)

@@ -25,6 +25,7 @@
 #include "sync/percpu.h"
 
 LOCK_CLASS(slab_class, "slab", 90, LOCK_IRQ, "free objects of one kind");
+LOCK_CLASS(slab_cpu_class, "slab CPU list", 90, LOCK_IRQ, "free objects of one kind and CPU");
 
 /* A free object is its link and nothing else. */
 static inline void object_taken(struct slab_cache *c, void *obj)

@@ -33,6 +33,13 @@ struct slab_cache {
 };
 
 LOCK_CLASS_EXTERN(slab_class);
+LOCK_CLASS_EXTERN(slab_cpu_class);
+
+/* The lists of all CPUs, for SLAB_CACHE_CPUS(): static struct slab_cpu lists[CONFIG_MAX_CPUS] = SLAB_CPUS; */
+#define SLAB_CPUS                                                                       \
+	{                                                                               \
+		[0 ... CONFIG_MAX_CPUS - 1] = {.lock = SPINLOCK_INIT(&slab_cpu_class) } \
+	}
 
 #define SLAB_PER_CPU 8u /* objects at most */
 
@@ -41,7 +48,7 @@ LOCK_CLASS_EXTERN(slab_class);
 		.name = (n), .size = (sizeof(type) + 15) & ~(size_t)15, .lock = SPINLOCK_INIT(&slab_class) \
 	}
 
-/* With lists per CPU: cpus_ is an array of CONFIG_MAX_CPUS zeroed elements. */
+/* With lists per CPU: cpus_ is an array of CONFIG_MAX_CPUS elements, SLAB_CPUS. */
 #define SLAB_CACHE_CPUS(n, type, cpus_)                                                                     \
 	{                                                                                                   \
 		.name = (n), .size = (sizeof(type) + 15) & ~(size_t)15, .lock = SPINLOCK_INIT(&slab_class), \

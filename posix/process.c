@@ -30,7 +30,7 @@
 #define STACK_LIMIT (8ul << 20)
 #define FILES_LIMIT 1024ul
 
-static struct slab_cpu thread_cpus[CONFIG_MAX_CPUS];
+static struct slab_cpu thread_cpus[CONFIG_MAX_CPUS] = SLAB_CPUS;
 static struct slab_cache thread_cache = SLAB_CACHE_CPUS("posix_thread", struct posix_thread, thread_cpus);
 
 static struct {

@@ -37,7 +37,7 @@
 
 LOCK_CLASS(affinity_class, "thread affinity", 60, 0, "the set of CPUs that a thread may run on");
 
-static struct slab_cpu thread_cpus[CONFIG_MAX_CPUS];
+static struct slab_cpu thread_cpus[CONFIG_MAX_CPUS] = SLAB_CPUS;
 static struct slab_cache thread_cache = SLAB_CACHE_CPUS("thread", struct uk_thread, thread_cpus);
 
 LOCK_CLASS(threads_class, "thread list", 70, LOCK_IRQ, "all threads, table of thread numbers");

@@ -42,16 +42,17 @@ struct uk_mutex_metrics {
 	size_t total_unlocks;
 };
 
-#define UK_MUTEX_INITIALIZER(name)                    \
-	{                                             \
-		.waiters = LIST_INIT((name).waiters), \
+LOCK_CLASS_EXTERN(tutti_mutex_queue_class);
+#define UK_MUTEX_INITIALIZER(name)                                                                     \
+	{                                                                                              \
+		.lock = SPINLOCK_INIT(&tutti_mutex_queue_class), .waiters = LIST_INIT((name).waiters), \
 	}
 #define UK_MUTEX_INITIALIZER_RECURSIVE(name)                                   \
 	{                                                                      \
 		.word = MUTEX_RECURSIVE, .waiters = LIST_INIT((name).waiters), \
+		.lock = SPINLOCK_INIT(&tutti_mutex_queue_class),               \
 	}
 /* With a class of its own (sync/lock_hooks.h), for tutti's mutexes. */
-LOCK_CLASS_EXTERN(tutti_mutex_queue_class);
 #define MUTEX_INIT(name, cls)                                                                          \
 	{                                                                                              \
 		.lock = SPINLOCK_INIT(&tutti_mutex_queue_class), .waiters = LIST_INIT((name).waiters), \

@@ -36,12 +36,13 @@ struct LOCKABLE("rwlock") uk_rwlock {
 	struct lock_map map;
 };
 
-#define UK_RWLOCK_INITIALIZER(name, flags)                                     \
-	{                                                                      \
-		.config_flags = (flags), .waiters = LIST_INIT((name).waiters), \
+LOCK_CLASS_EXTERN(tutti_rwlock_queue_class);
+#define UK_RWLOCK_INITIALIZER(name, flags)                                                 \
+	{                                                                                  \
+		.lock = SPINLOCK_INIT(&tutti_rwlock_queue_class), .config_flags = (flags), \
+		.waiters = LIST_INIT((name).waiters),                                      \
 	}
 /* With a class of its own (sync/lock_hooks.h), for tutti's locks. */
-LOCK_CLASS_EXTERN(tutti_rwlock_queue_class);
 #define RWLOCK_INIT(name, cls)                                                                          \
 	{                                                                                               \
 		.lock = SPINLOCK_INIT(&tutti_rwlock_queue_class), .waiters = LIST_INIT((name).waiters), \
