@@ -6,7 +6,8 @@
 # contains a hash of the flags and of the override header, so nothing is rebuilt without need and nothing stale is kept.
 # Two things are ours: the include path (libc/override/ comes first, so system calls become calls of tutti_syscall) and
 # what is left out of the archive:
-#  - six members with machine code that enters a kernel by instruction; libc/ supplies them;
+#  - six members with machine code that enters a kernel by instruction, and two that do more than they need to; libc/ supplies
+#    them;
 #  - malloc and its relatives: tutti's entry stubs (alloc/) carry these names. mallocng's objects get names of their own
 #    with objcopy, and what they ask of the kernel goes to tutti_heap_* (ports/).
 #
@@ -32,7 +33,7 @@ MUSL_INTERNAL_CFLAGS := -nostdinc -D_XOPEN_SOURCE=700 $(addprefix -isystem ,$(MU
 
 # Supplied by libc/ ...
 MUSL_OURS := thread/x86_64/__set_thread_area thread/x86_64/__unmapself thread/x86_64/clone signal/x86_64/restore \
-	thread/x86_64/syscall_cp process/x86_64/vfork
+	thread/x86_64/syscall_cp process/x86_64/vfork thread/pthread_spin_unlock thread/sem_wait
 # ... and by the malloc entry stubs.
 MUSL_MALLOC := malloc/calloc malloc/free malloc/libc_calloc malloc/lite_malloc malloc/memalign malloc/posix_memalign \
 	malloc/realloc malloc/mallocng/aligned_alloc malloc/mallocng/donate malloc/mallocng/free \

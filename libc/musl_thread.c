@@ -7,6 +7,8 @@
  */
 #include "pthread_impl.h"
 
+#include <limits.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -49,6 +51,34 @@ void *libc_tls_build(char *map, size_t size, size_t guard, char **stack)
 	td->robust_list.head = &td->robust_list.head;
 	*stack = (char *)mem;
 	return TP_ADJ(td);
+}
+
+int pthread_spin_unlock(pthread_spinlock_t *s) __attribute__((visibility("default")));
+
+/*
+ * What comes before is seen by whoever takes the lock next: a release store, which pairs with the compare-and-swap in musl's
+ * pthread_spin_lock(), is all that an unlock needs. (musl's own is its a_store(), a full barrier, for the places where a look for
+ * waiters follows. Nobody waits for a spin lock in his sleep.)
+ */
+int pthread_spin_unlock(pthread_spinlock_t *s)
+{
+	__atomic_store_n(s, 0, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int sem_wait(sem_t *sem) __attribute__((visibility("default")));
+
+/* musl's, with the first step of each function that it calls in its place: a cancellation point, then one try. */
+int sem_wait(sem_t *sem)
+{
+	int value;
+
+	if (__pthread_self()->cancel)
+		pthread_testcancel();
+	value = sem->__val[0];
+	if ((value & SEM_VALUE_MAX) && a_cas(sem->__val, value, value - 1) == value)
+		return 0;
+	return sem_timedwait(sem, NULL);
 }
 
 void libc_thread_begin(int tid)
