@@ -118,6 +118,12 @@ void runq_add(struct runq *q, struct runq_entity *e, enum runq_how how)
 
 	if (!q->fifo)
 		place(q, e);
+	if (!q->count) {
+		e->node = (struct rb_node){ 0 };
+		q->tree.root = &e->node;
+		q->first = e;
+		goto added;
+	}
 	while (*link) {
 		const struct runq_entity *p = entity_of(*link);
 
@@ -132,6 +138,7 @@ void runq_add(struct runq *q, struct runq_entity *e, enum runq_how how)
 	rb_insert(&q->tree, &e->node, parent, link);
 	if (leftmost)
 		q->first = e;
+added:
 	__atomic_store_n(&q->load, q->load + e->weight, __ATOMIC_RELAXED);
 	__atomic_store_n(&q->count, q->count + 1, __ATOMIC_RELAXED);
 }

@@ -65,6 +65,7 @@
 #include "sched/watchdog.h"
 #include "sync/percpu.h"
 #include "sync/rcu.h"
+#include "sync/spin.h"
 
 #define RR_SLICE_NS 10000000ull
 #define CPU_POLL_NS 20000000ull
@@ -73,11 +74,22 @@
 /* Threads of which no even distribution exists (three on two CPUs) take turns at being alone that often. */
 #define ROTATE_NS 60000000ull
 /*
- * Halting and being woken by an IPI costs tens of microseconds: look for work that long if the last halts were
- * short.
+ * Halting and being woken by an IPI costs tens of microseconds, so an idle CPU looks for work before it halts. For how long, the last
+ * halts say: after one that was so short that looking on would have done, twice as long as before; after a longer one, half. It
+ * has to be able to outlast a halt and the way back: two threads on two CPUs that wake each other in turn would halt each time
+ * for no other reason than that the other one has halted. (Linux' haltpoll governor looks for up to 200 us, too.)
+ *
+ * Where two virtual CPUs share a core of the host, looking keeps the other one from working: the longest look finds nothing, and the
+ * halt after it is short. Then the next halts come at once, POLL_REST_MIN of them at first, and twice as many each time that this
+ * happens again before a look has found something.
  */
-#define IDLE_POLL_NS  40000u
-#define IDLE_SHORT_NS 1000000u
+#define IDLE_POLL_MIN_NS 5000u
+#define IDLE_POLL_NS	 40000u
+#define IDLE_POLL_MAX_NS 200000u
+/* Looks for each look at the clock. */
+#define IDLE_LOOKS    (config_replay ? 1u : 32u)
+#define POLL_REST_MIN 64u
+#define POLL_REST_MAX 1024u
 
 LOCK_CLASS(run_queue_class, "run queue", 80, LOCK_IRQ | LOCK_LEAF,
 	   "runnable threads of one CPU, its running thread and slice");
@@ -99,6 +111,8 @@ struct rq {
 	struct uk_thread *migrate;  /* [c] `prev`, to be queued anew once the switch is complete */
 	enum sched_how migrate_how; /* [c] */
 	uint32_t poll_ns;	    /* [c] how long to look for work before the next halt */
+	uint32_t poll_rest;	    /* [c] halts to come without a look before them */
+	uint32_t poll_rest_next;    /* [c] the next time that looking turns out to be in the way */
 	int kick;		    /* [c] idle CPU, claimed, to wake for `prev` once the switch is complete; or -1 */
 } __cacheline;
 
@@ -144,8 +158,12 @@ static inline struct uk_thread *thread_of(struct runq_entity *e)
 /* Take over the parameters of a thread that is in no queue. Acquire: pairs with the writers' exchange. */
 static inline void read_params(struct uk_thread *t)
 {
-	uint32_t w = __atomic_load_n(&t->params, __ATOMIC_ACQUIRE), prio = params_prio(w);
+	uint32_t w = __atomic_load_n(&t->params, __ATOMIC_ACQUIRE), prio;
 
+	/* 0 to begin with, which is no parameters */
+	if (likely(w == t->params_used))
+		return;
+	prio = params_prio(w);
 	t->params_used = w;
 	t->ent.prio = prio;
 	t->ent.weight = runq_weight(prio, PARAMS_POLICY(w) == THREAD_IDLE && params_base(w) <= PARAMS_BOOST(w));
@@ -772,8 +790,9 @@ void thread_prepare_block(void)
 
 void thread_cancel_block(void)
 {
-	/* Acquire: what the waker wrote before it woke us. */
-	__atomic_exchange_n(&current_thread()->state, THREAD_RUNNING, __ATOMIC_ACQ_REL);
+	/* Acquire: what the waker wrote before it woke us. Nobody but us turns RUNNING into something else. */
+	if (__atomic_load_n(&current_thread()->state, __ATOMIC_ACQUIRE) != THREAD_RUNNING)
+		__atomic_exchange_n(&current_thread()->state, THREAD_RUNNING, __ATOMIC_ACQ_REL);
 }
 
 void thread_block(void)
@@ -834,28 +853,23 @@ int thread_sleep_until(uint64_t deadline_ns)
 
 void thread_wake(struct uk_thread *t)
 {
-	int s;
+	int s = THREAD_BLOCKED;
+	unsigned looks = 0;
 
 	/* Not preempted between taking the thread over (I1) and queuing it. */
 	preempt_disable();
-	for (;;) {
-		s = THREAD_BLOCKING;
-		/*
-		 * A locked exchange is a full barrier even if it fails: what the caller wrote before is seen by the
-		 * sleeper's check.
-		 */
-		if (__atomic_compare_exchange_n(&t->state, &s, THREAD_RUNNING, false, __ATOMIC_SEQ_CST,
-						__ATOMIC_SEQ_CST))
+	/*
+	 * A locked exchange is a full barrier even if it fails: what the caller wrote before is seen by the sleeper's
+	 * check. Most sleep by now, so that is tried first; then whatever was found, if it is a sleeper's state.
+	 */
+	while (!__atomic_compare_exchange_n(&t->state, &s, THREAD_RUNNING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		if (s != THREAD_BLOCKING && s != THREAD_BLOCKED)
 			goto out;
-		if (s != THREAD_BLOCKED)
-			goto out;
-		if (__atomic_compare_exchange_n(&t->state, &s, THREAD_RUNNING, false, __ATOMIC_SEQ_CST,
-						__ATOMIC_SEQ_CST))
-			break;
-	}
+	if (s == THREAD_BLOCKING)
+		goto out;
 	/* Bounded, see the prologue. Pairs with the release in finish_switch(). */
 	while (unlikely(__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)))
-		arch_cpu_relax();
+		spin_wait(&looks);
 	sched_place(t, SCHED_HOW_WOKEN);
 out:
 	preempt_enable();
@@ -913,16 +927,22 @@ static enum steal steal(unsigned cpu)
 	return result;
 }
 
-/* Wait a moment for work with interrupts on, idle bit set. */
-static void idle_poll(struct rq *rq, unsigned cpu)
+/* Wait a moment for work with interrupts on, idle bit set. True: there is some. */
+static bool idle_poll(struct rq *rq, unsigned cpu)
 {
 	uint64_t end = plat_monotonic_ns() + rq->poll_ns;
+	unsigned looks = 0;
+	bool found;
 
 	arch_irq_enable();
 	/* A cleared idle bit: somebody sends us to steal. */
-	while (!queued_on(rq) && cpumask_test(&sched.idle, cpu) && plat_monotonic_ns() < end)
-		arch_cpu_relax();
+	while (found = queued_on(rq) || !cpumask_test(&sched.idle, cpu), !found) {
+		spin_wait(&looks);
+		if (looks % IDLE_LOOKS == 0 && plat_monotonic_ns() >= end)
+			break;
+	}
 	arch_irq_disable();
+	return found;
 }
 
 /* Halt until an interrupt; the idle bit is set and the last look found nothing. Interrupts off. */
@@ -938,16 +958,23 @@ static void idle_halt(struct rq *rq)
 	arch_irq_disable();
 	mm_cpu_leave_idle();
 	rcu_idle_leave();
-	/* Short halts: poll before the next ones. Long ones: sooner or later not. */
-	if (plat_monotonic_ns() - start < IDLE_SHORT_NS)
-		rq->poll_ns = IDLE_POLL_NS;
-	else
+	if (rq->poll_rest) {
+		rq->poll_rest--;
+	} else if (plat_monotonic_ns() - start >= IDLE_POLL_MAX_NS) {
 		rq->poll_ns /= 2;
+	} else if (rq->poll_ns < IDLE_POLL_MAX_NS) {
+		rq->poll_ns = MIN(MAX(rq->poll_ns * 2, IDLE_POLL_NS), IDLE_POLL_MAX_NS);
+	} else {
+		rq->poll_ns = 0;
+		rq->poll_rest = MAX(rq->poll_rest_next, POLL_REST_MIN);
+		rq->poll_rest_next = MIN(rq->poll_rest * 2, POLL_REST_MAX);
+	}
 }
 
 static void __attribute__((noreturn)) idle_loop(unsigned cpu)
 {
 	struct rq *rq = &rqs[cpu];
+	unsigned looks = 0;
 
 	for (;;) {
 		enum steal r;
@@ -960,8 +987,11 @@ static void __attribute__((noreturn)) idle_loop(unsigned cpu)
 		}
 		/* Full barrier between showing ourselves and the scan: pairs with enqueue_on() and schedule(). */
 		cpumask_test_and_set_atomic(&sched.idle, cpu);
-		if (rq->poll_ns >= IDLE_POLL_NS / 8)
-			idle_poll(rq, cpu);
+		if (rq->poll_ns >= IDLE_POLL_MIN_NS && idle_poll(rq, cpu)) {
+			rq->poll_rest_next = 0;
+			cpumask_test_and_clear_atomic(&sched.idle, cpu);
+			continue;
+		}
 		/* pairs with wake_halted() */
 		__atomic_exchange_n(&rq->halted, 1, __ATOMIC_SEQ_CST);
 		/*
@@ -977,7 +1007,7 @@ static void __attribute__((noreturn)) idle_loop(unsigned cpu)
 			/* Let interrupts in; the nops because QEMU's TCG takes none if `pause` follows `sti`. */
 			arch_irq_enable();
 			__asm__ volatile("nop; nop");
-			arch_cpu_relax();
+			spin_wait(&looks);
 			arch_irq_disable();
 		}
 	}
@@ -1027,6 +1057,7 @@ void sched_evict(struct uk_thread *t, unsigned cpu)
 	struct rq *rq = &rqs[cpu];
 	unsigned long flags;
 	bool took = false;
+	unsigned looks = 0;
 
 	preempt_disable();
 	uk_spin_lock_irqsave(&rq->lock, flags);
@@ -1037,7 +1068,7 @@ void sched_evict(struct uk_thread *t, unsigned cpu)
 		 * lock.
 		 */
 		while (unlikely(__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)))
-			arch_cpu_relax();
+			spin_wait(&looks);
 		queue_del_locked(rq, t);
 		took = true;
 	}

@@ -42,6 +42,8 @@ arch_switch:
 	je	arch_switch_old
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
+	mov	(%rsp), %r12d
+	movzwl	4(%rsp), %r13d
 	cmpb	$0, arch_fsgsbase(%rip)
 	je	1f
 	rdfsbase %rax
@@ -57,8 +59,11 @@ arch_switch:
 	mov	(%rsi), %rsp
 	mov	8(%rsi), %rax
 	write_fs_base_slow
-2:	ldmxcsr	(%rsp)
-	fldcw	4(%rsp)
+	/* The CPU has those of `prev`: most often the same. Loading them costs more than a comparison, an emulator most. */
+2:	cmp	%r12d, (%rsp)
+	jne	4f
+	cmp	%r13w, 4(%rsp)
+	jne	4f
 3:	add	$8, %rsp
 	pop	%r15
 	pop	%r14
@@ -68,6 +73,9 @@ arch_switch:
 	pop	%rbp
 	mov	%r8, %rax
 	ret
+4:	ldmxcsr	(%rsp)
+	fldcw	4(%rsp)
+	jmp	3b
 	.set	switch_finish, 3b
 
 	/* rsp is 16-byte aligned here, on both stacks. */
