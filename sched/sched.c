@@ -368,7 +368,7 @@ static unsigned choose_cpu(const struct uk_thread *t, enum sched_how how, bool *
  */
 static uint64_t slice_end(const struct rq *rq)
 {
-	if (rq->cur_prio >= RUNQ_PRIO_FAIR)
+	if (__atomic_load_n(&rq->cur_prio, __ATOMIC_RELAXED) >= RUNQ_PRIO_FAIR)
 		return rq->slice_start + runq_slice_ns(&rq->q);
 	return rq->slice_start + RR_SLICE_NS - MIN(rq->slice_turn, RR_SLICE_NS);
 }
