@@ -273,7 +273,9 @@ static __cold void all_edges(const uint16_t *path, unsigned n, bool forward)
 
 static bool is_marked(unsigned class, unsigned mark)
 {
-	return v.marks[class] & mark || (mark == IN_IRQ && lock_class_by_id(class)->flags & LOCK_IRQ);
+	/* Relaxed: who unlocks looks without the raw lock. */
+	return __atomic_load_n(&v.marks[class], __ATOMIC_RELAXED) & mark ||
+	       (mark == IN_IRQ && lock_class_by_id(class)->flags & LOCK_IRQ);
 }
 
 static __cold void where_marked(unsigned class, unsigned mark)
