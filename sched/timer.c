@@ -87,6 +87,8 @@ struct timer_cpu {
 	struct timer_wheel *wheel[2]; /* [I] after timer_subsystem_init(); slots: [lock] */
 } __cacheline;
 
+#define CANCEL_LOOKS 64u
+
 static struct timer_cpu timer_cpus[CONFIG_MAX_CPUS];
 static struct slab_cache wheel_cache = SLAB_CACHE("timer wheel", struct timer_wheel);
 
@@ -322,6 +324,7 @@ void timer_arm(struct timer *t, uint64_t deadline_ns)
 
 bool timer_cancel(struct timer *t)
 {
+	unsigned looks = 0;
 	/* Relaxed: the owner armed it, or learned of it from who did; the lock orders the rest. */
 	int home = __atomic_load_n(&t->home, __ATOMIC_RELAXED);
 	struct timer_cpu *tc;
@@ -337,7 +340,11 @@ bool timer_cancel(struct timer *t)
 		remove_locked(tc, t);
 	while (unlikely(tc->running == t)) {
 		uk_spin_unlock_irqrestore(&tc->lock, flags);
-		arch_cpu_relax();
+		/* The CPU that runs the callback may be a thread of a host, off its core for milliseconds. */
+		if (++looks % CANCEL_LOOKS)
+			arch_cpu_relax();
+		else
+			arch_cpu_yield();
 		uk_spin_lock_irqsave(&tc->lock, flags);
 		/* its callback may have armed it once more */
 		if (t->cpu >= 0) {
