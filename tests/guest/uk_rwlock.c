@@ -119,6 +119,13 @@ static pthread_t queue_up(void *(*fn)(void *), long who, int n)
 	return t;
 }
 
+static void *late_reader(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(tutti_rwlock_rlock_until(&lock, now() + 100000), -ETIMEDOUT);
+	return NULL;
+}
+
 /* queue while a reader is inside: W1 R2 W3 R4. Then W1; its unlock prefers R2 and R4; then W3. */
 static void turns(void)
 {
@@ -128,7 +135,7 @@ static void turns(void)
 	t[0] = queue_up(ordered_writer, 1, 1);
 	/* a waiting writer holds back new readers */
 	CHECK_EQ(tutti_rwlock_try_rlock(&lock), 0);
-	CHECK_EQ(tutti_rwlock_rlock_until(&lock, now() + 100000), -ETIMEDOUT);
+	check_join(check_spawn(late_reader, NULL));
 	t[1] = queue_up(ordered_reader, 2, 2);
 	t[2] = queue_up(ordered_writer, 3, 3);
 	t[3] = queue_up(ordered_reader, 4, 4);

@@ -8,6 +8,7 @@
                              // test: cpus=1,2,4 machine=microvm,q35 alloc=mimalloc,buddy sched=preempt,coop mem=256M
                              //       args=… env=K=V stdin=TEXT exit=0 timeout=60 expect-stderr=REGEX expect-stdout=REGEX
                              //       config=debug cflags=… srcs=… accel=kvm plat=vm check=race replay=20
+                         Those that use tutti's own interfaces (uk/, tutti/) run once more with the lock validator.
                          expect-stderr is looked for in standard error and in the kernel's messages, symbols included.
                          Each runs as a machine and as a Linux process (which has no `machine`), unless `plat` names one.
                          `check` makes it a checked build, on host. `replay=N` adds N replayed runs: the combinations take
@@ -350,8 +351,9 @@ PLANTED_RUNS = 10
 class Machine:
     """One combination of a guest test's lists."""
 
-    def __init__(self, plat, cpus, alloc, sched, memory, machine=None):
+    def __init__(self, plat, cpus, alloc, sched, memory, machine=None, config=None):
         self.plat, self.cpus, self.alloc, self.sched, self.memory, self.machine = plat, cpus, alloc, sched, memory, machine
+        self.config = config            # None: the test's, or the one asked for
 
 
 class Guest:
@@ -373,7 +375,7 @@ class Guest:
         for plat in self.plats:
             if plat not in images.PLATFORMS:
                 self.wrong("plat=%s: one of %s is wanted" % (plat, " ".join(images.PLATFORMS)))
-        self.torture = folder == "torture" and includes(path, "torture.h")
+        self.torture = folder == "torture" and includes(path, r"torture\.h")
         self.allocs = self.values("alloc", opts.alloc or images.DEFAULT_ALLOC)
         if self.allocs == ["all"]:
             self.allocs = list(images.ALLOCATORS)
@@ -417,10 +419,21 @@ class Guest:
                 test = Test(text, self.body(machine), 1 if machine.cpus == 1 else 2, self.timeout)
                 test.torture_cpus = machine.cpus if self.folder == "torture" else None
                 yield test
+            yield from self.validated(name)
         if self.replays and self.opts.plat in (None, "host") and not self.opts.machine:
             first, count = self.opts.first_seed, self.opts.seeds or self.replays
             if self.draws():
                 yield Test("%s replay %d-%d" % (name, first, first + count - 1), self.seeds_body(first, count), 1, self.timeout)
+
+    def validated(self, name):
+        """One run with the lock validator, for programs that use tutti's own interfaces."""
+        if self.opts.config or self.opts.minutes or {"config", "strategy"} & set(self.found) or not includes(self.path, "(?:uk|tutti)/[^\">]*", "<"):
+            return
+        for machine in self.machines():
+            if machine.plat == "host" and machine.cpus == 2:
+                machine.config = "debug"
+                yield Test("%s 2 cpus host %s debug" % (name, machine.alloc), self.body(machine), 2, self.timeout)
+                return
 
     # -- a run -----------------------------------------------------------------------------------------------------------
 
@@ -428,7 +441,7 @@ class Guest:
         """Run it once; returns the result, what it is started from, and the kernel's lines."""
         found = self.found
         check = "replay" if schedule is not None else self.check
-        image = runner.guest_image(self.path, self.folder, found, one(found, "config", self.opts.config or "default"), machine.plat, check,
+        image = runner.guest_image(self.path, self.folder, found, machine.config or one(found, "config", self.opts.config or "default"), machine.plat, check,
                                    fixed, None if fixed else self.plant)
         args = [os.fsencode(arg) for value in found.get("args", []) for arg in shlex.split(value)]
         if self.torture:
@@ -603,14 +616,15 @@ class Guest:
         return body
 
 
-def includes(path, header):
+def includes(path, pattern, quote='"'):
+    """Does the source include a header of that kind, a regular expression?"""
     with open(path, encoding="utf-8") as file:
-        return re.search(r'^#include "%s"' % re.escape(header), file.read(), re.M) is not None
+        return re.search("^#include %s%s[\">]" % (quote, pattern), file.read(), re.M) is not None
 
 
 def guest_tests(folder, opts, short_only=False):
     for path in sources_in(folder, ".c"):
-        if short_only and not includes(path, "torture.h"):
+        if short_only and not includes(path, r"torture\.h"):
             continue
         found = directive(path, "test")
         if found is None:
