@@ -125,24 +125,35 @@ def better(run, old):
 
 # ---- one run ---------------------------------------------------------------------------------------------------------
 
-def vcpu_times(pid):
-    """CPU number -> (ns run, ns waited for a core) of each of QEMU's virtual CPU threads."""
-    times = {}
+def vcpu_threads(pid):
+    """CPU number -> thread of each of QEMU's virtual CPUs."""
+    threads = {}
     folder = "/proc/%d/task" % pid
     try:
         tasks = os.listdir(folder)
     except OSError:
-        return times
+        return threads
     for task in tasks:
         try:
             with open("%s/%s/comm" % (folder, task)) as file:
                 match = re.match(r"CPU (\d+)/", file.read())
             if match:
-                with open("%s/%s/schedstat" % (folder, task)) as file:
-                    run, wait = file.read().split()[:2]
-                times[int(match.group(1))] = (int(run), int(wait))
+                threads[int(match.group(1))] = int(task)
         except (OSError, ValueError):
             continue        # QEMU's worker threads come and go
+    return threads
+
+
+def vcpu_times(pid):
+    """CPU number -> (ns run, ns waited for a core) of each of QEMU's virtual CPU threads."""
+    times = {}
+    for cpu, task in vcpu_threads(pid).items():
+        try:
+            with open("/proc/%d/task/%d/schedstat" % (pid, task)) as file:
+                run, wait = file.read().split()[:2]
+            times[cpu] = (int(run), int(wait))
+        except (OSError, ValueError):
+            continue
     return times
 
 

@@ -9,6 +9,8 @@ compete, the fastest round is one in which they did not meet; there the smallest
 
 --vs native: on host, against Linux processes. Both are bound to as many of the computer's CPUs as they may use, each virtual CPU to one (--pin is implied).
 --vs linux: on vm, against the programs in a Linux guest on the same machine (linux_guest.py). One boot runs both.
+In either machine each virtual CPU's thread is bound to a CPU of the computer of its own when the program begins: two that share a
+core by chance make figures of two CPUs ten times larger, whatever runs in them.
 One CPU in a machine is one of two possible: with one possible the emulator leaves out atomic instructions.
 
 The aims stand in TARGETS and SPEEDUPS below and nowhere else. A figure that was not measured meets none.
@@ -173,18 +175,32 @@ class Figures:
         return None
 
 
+def bind_vcpus(pid):
+    """One CPU of this computer for each virtual CPU of a machine, while there are any."""
+    from .bench import vcpu_threads
+    allowed = sorted(os.sched_getaffinity(0))
+    for cpu, thread in vcpu_threads(pid).items():
+        try:
+            os.sched_setaffinity(thread, {allowed[cpu % len(allowed)]})
+        except OSError:
+            pass            # it has ended
+
+
 class Watch(guest.Collector):
     """Tells the waiting user what is being measured, and keeps crash lines."""
 
-    def __init__(self, label, symbolizer=None):
+    def __init__(self, label, symbolizer=None, bind=False):
         super().__init__(symbolizer)
-        self.label, self.held = label, b""
+        self.label, self.held, self.bind = label, b"", bind
 
     def control(self, kind, text, result):
         if self.symbolizer is not None:
             super().control(kind, text, result)
 
     def stdout(self, data):
+        if self.bind and self.pid:
+            self.bind = False
+            bind_vcpus(self.pid)
         *lines, self.held = (self.held + data).split(b"\n")
         for line in lines:
             match = LINE.match(line.decode("utf-8", "replace").strip())
@@ -249,7 +265,7 @@ class Bench:
     def run_tutti(self, cpus, only, label):
         opts = self.opts
         argv = [b"sync"] + [os.fsencode(word) for word in self.arguments(cpus, only)]
-        watch = Watch(label, Symbolizer(self.image, images.ROOT))
+        watch = Watch(label, Symbolizer(self.image, images.ROOT), self.plat == "vm")
         if self.plat == "host":
             spec = host.Spec(self.image, cpus, opts.memory, self.alloc, opts.sched, pin=True, name="sync")
             result = host.run(spec, argv, opts.env, timeout=opts.timeout, watcher=watch)
@@ -273,7 +289,7 @@ class Bench:
         archive = linux_guest.initramfs(self.init, self.linux, commands)
         spec = linux_guest.Spec(self.kernel.path, self.khz, opts.linux_append, cpus=cpus, memory=opts.memory, machine=opts.machine,
                                 accel=opts.accel, one_of_two=True, name="linux")
-        watch = Watch(label)
+        watch = Watch(label, bind=True)
         result = linux_guest.run(spec, archive, timeout=2 * opts.timeout, watcher=watch)
         text = result.stdout.decode("utf-8", "replace").replace("\r", "")
         before, *parts = re.split(r"@system /\w+\n", text)
