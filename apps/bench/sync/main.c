@@ -277,6 +277,7 @@ int main(int argc, char **argv)
 	if (error)
 		die("pthread_create", error);
 	printf("@sync begin cpus=%u\n", frame.cpus);
+	fflush(stdout); /* who reads it may prepare something before the first figure */
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++)
 		for (const struct figure *f = groups[g]; f->name; f++)
 			if ((only ? listed(only, f->name) : f->most_cpus >= frame.cpus) && !listed(skip, f->name) &&
