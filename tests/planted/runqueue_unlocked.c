@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: plant=runqueue_unlocked plat=host cpus=2 replay=20 seed=8 expect-report='^(deadlock|page fault|general protection)' timeout=120
+// test: plant=runqueue_unlocked plat=host cpus=2 replay=20 seed=13 expect-report='^(deadlock|page fault|general protection|no end)' timeout=120
 /*
  * Planted in sched/sched.c: insertion into a run queue without its lock. enqueue_on() links the thread in first and takes the lock
  * for the rest. Two CPUs that insert, or one that inserts while the other one takes, leave a list with a thread lost or
