@@ -66,7 +66,7 @@ def test_callgrind(t):
         assert outcome.out == b"1000 done, 1\n", outcome
         with open(counts, encoding="utf-8") as file:
             text = file.read()
-        for name in ("main", "hot_function", "sys_clone", "schedule"):
+        for name in ("main", "hot_function", "sys_clone", "switch_away"):
             assert re.search(r"fn=\(\d+\) %s" % name, text), name
 
 
