@@ -16,13 +16,10 @@ static long sys_nosys(const long *a)
 	return -ENOSYS;
 }
 
-#define CALL(nr, handler, args) [NR_##nr] = { #nr, sys_##handler, args }
+/* `args`: how many arguments the call has. */
+#define CALL(nr, handler, args) [NR_##nr] = sys_##handler
 
-static const struct {
-	const char *name;
-	posix_handler *fn;
-	unsigned args;
-} table[NR_MAX] = {
+static posix_handler *const table[NR_MAX] = {
 	/* files */
 	CALL(read, read, 3),
 	CALL(write, write, 3),
@@ -160,7 +157,7 @@ long posix_syscall(const long *regs)
 {
 	unsigned long nr = (unsigned long)regs[0];
 
-	if (unlikely(nr >= NR_MAX || !table[nr].fn))
+	if (unlikely(nr >= NR_MAX || !table[nr]))
 		return unknown_call(nr);
-	return table[nr].fn(regs + 1);
+	return table[nr](regs + 1);
 }

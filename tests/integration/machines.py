@@ -45,7 +45,8 @@ def test_minimal(t):
     assert outcome.out, outcome
     import os
     image = os.path.join(t.root, "build", "minimal", "images", "hello")
-    assert os.path.getsize(image) <= 144 * 1024, os.path.getsize(image)
+    # 144 KiB before there were policies and priorities, PI and robust futexes, timers of programs, RCU and the watchdog.
+    assert os.path.getsize(image) <= 160 * 1024, os.path.getsize(image)
 
 
 test_minimal.timeout = 240

@@ -40,7 +40,7 @@ LOST = """
 static volatile int count;
 static void *add(void *arg)
 {
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 30; i++)
 		count = count + 1;
 	return arg;
 }
@@ -51,7 +51,7 @@ int main(void)
 		pthread_create(&id[i], NULL, add, NULL);
 	for (int i = 0; i < 2; i++)
 		pthread_join(id[i], NULL);
-	return count == 6 ? 0 : 7;
+	return count == 60 ? 0 : 7;
 }
 """
 

@@ -138,7 +138,7 @@ def test_list(t):
     text = t.tutti(["list"], check=0).out.decode()
     for word in ("hello", "cache-scratch", "larson", "mimalloc", "minimal", "integration/usage list"):
         assert word in text, (word, text)
-    assert t.tutti(["list", "configs"], check=0).out.split() == [b"debug", b"default", b"minimal"]
+    assert t.tutti(["list", "configs"], check=0).out.split() == [b"debug", b"default", b"lockstat", b"minimal"]
 
 
 def test_dry_run(t):
