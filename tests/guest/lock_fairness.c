@@ -2,7 +2,7 @@
 // test: replay=4 strategy=even cpus=1,2,4 sched=preempt,coop timeout=120
 /*
  * Fairness of the locks that sleep: mutex, rwlock (writers and readers in turn) and semaphore. Of six threads that want it all the
- * time, each gets between half and twice its share of 100,000 acquisitions (a tenth of it in a replayed run). Now and then the owner
+ * time, each gets between half and twice its share of 100,000 acquisitions (or of --ops). Now and then the owner
  * gives up its CPU, so that on one CPU the others come to wait, too.
  *
  * Natively a virtual CPU may have no core for a while, and who runs on it does not come back to wait. So it is judged up to two CPUs, and
@@ -17,7 +17,7 @@
 
 enum { THREADS = 6 };
 #ifdef CHECK_REPLAY
-enum { TOTAL = 10000, ROUNDS = 1, GOOD = 1 };
+enum { TOTAL = 100000, ROUNDS = 1, GOOD = 1 };
 #else
 enum { TOTAL = 100000, ROUNDS = 6, GOOD = 2 };
 #endif
@@ -102,7 +102,7 @@ static bool fair(void)
 	long least, most = 0;
 
 	/* with more CPUs than cores each hand-over waits for the host */
-	least = aim = check_cpus() > 2 && ROUNDS > 1 ? TOTAL / 50 : TOTAL;
+	least = aim = torture.ops ? (long)torture.ops : check_cpus() > 2 && ROUNDS > 1 ? TOTAL / 50 : TOTAL;
 	ready = total = 0;
 	memset(got, 0, sizeof(got));
 	for (uintptr_t i = 0; i < THREADS; i++)

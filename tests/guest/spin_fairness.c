@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test: replay=10 strategy=even cpus=1,2,4 sched=preempt,coop timeout=120
+// test: replay=6 strategy=even cpus=1,2,4 sched=preempt,coop timeout=120
 /*
  * Fairness of the spin lock: one thread on each CPU takes the same lock again and again, until it has been taken 100,000 times in
  * all. Each gets between half and twice its share, and hardly ever do others get the lock more than twice each while one waits.
@@ -18,13 +18,14 @@
 enum { THREADS = 64 };
 /* LATE: per cent of the acquisitions. */
 #ifdef CHECK_REPLAY
-enum { TAKEN = 1500, ROUNDS = 1, GOOD = 1, HOLD = 1, LATE = 3, STEPS = 0 };
+enum { TAKEN = 100000, ROUNDS = 1, GOOD = 1, HOLD = 1, LATE = 3, STEPS = 0 };
 #else
 enum { TAKEN = 100000, ROUNDS = 8, GOOD = 3, HOLD = 1000, LATE = 5, STEPS = 2000000 };
 #endif
 
 static uk_spinlock lock = UK_SPINLOCK_INITIALIZER();
 static long taken; /* written under the lock */
+static long aim;   /* [I] acquisitions: --ops, or TAKEN */
 static struct {
 	long share, late;
 	long steps; /* [a] */
@@ -69,14 +70,14 @@ static void *taker(void *arg)
 		wanted = __atomic_load_n(&taken, __ATOMIC_RELAXED);
 		uk_spin_lock(&lock);
 		got = taken;
-		if (got < TAKEN)
+		if (got < aim)
 			__atomic_store_n(&taken, got + 1, __ATOMIC_RELAXED);
 		for (int i = 0; i < HOLD; i++)
 			__asm__ volatile("" ::: "memory");
 		uk_spin_unlock(&lock);
-		share += got < TAKEN;
+		share += got < aim;
 		late += got - wanted > 2 * cpus;
-	} while (got < TAKEN);
+	} while (got < aim);
 	threads[me].steps = 0;
 	meet(&over);
 	threads[me].run = all_run(me) && run;
@@ -100,8 +101,7 @@ static int fair(void)
 	for (int i = 0; i < cpus; i++) {
 		long share = threads[i].share * cpus;
 
-		good = good && share >= TAKEN / 2 && share <= TAKEN * 2 &&
-		       threads[i].late * 100 <= threads[i].share * LATE;
+		good = good && share >= aim / 2 && share <= aim * 2 && threads[i].late * 100 <= threads[i].share * LATE;
 		run = run && threads[i].run;
 		printf(" %ld (%ld late)", threads[i].share, threads[i].late);
 	}
@@ -113,7 +113,8 @@ int main(int argc, char **argv)
 {
 	int good = 0, bad = 0;
 
-	torture_begin(argc, argv, TAKEN);
+	torture_begin(argc, argv, 0);
+	aim = torture.ops ? (long)torture.ops : TAKEN;
 	cpus = check_cpus();
 	TORTURE_CHECK(cpus <= THREADS);
 	for (int i = 0; i < 4 * ROUNDS && good < GOOD && bad + GOOD <= ROUNDS; i++) {
