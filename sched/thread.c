@@ -123,7 +123,7 @@ void thread_setup(struct uk_thread *t, const char *name, uintptr_t kstack_base, 
 	t->state = THREAD_NEW;
 	list_init(&t->all_node);
 	list_init(&t->tid_node);
-	uk_spin_init(&t->affinity_lock);
+	spin_init_class(&t->affinity_lock, &affinity_class);
 	t->refs = 1;
 	t->params = PARAMS_DEFAULT;
 	str_copy(t->name, name ? name : "", sizeof(t->name));
